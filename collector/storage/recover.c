@@ -1,0 +1,239 @@
+/*
+ * Opening a journal: names and sizes of the segments, the first header of each for the counts, and one scan of the last
+ * segment for its torn tail. Older segments are looked at when the reader comes to them.
+ */
+#include "collector/storage/recover.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "collector/base/crc32c.h"
+
+enum { CHUNK_SIZE = 64 * 1024, QUARANTINE_MAX = 16 * 1024 * 1024 };
+
+/* ---- names ---- */
+
+struct names {
+    uint64_t *first; /* owned */
+    size_t count, capacity;
+    bool failed;
+};
+
+static bool parse_name(const char *name, const char *suffix, uint64_t *first)
+{
+    char *end;
+
+    if (strlen(name) != 16 + 1 + strlen(suffix) || name[16] != '.' || strcmp(name + 17, suffix) != 0 || strspn(name, "0123456789abcdef") != 16)
+        return false;
+    *first = strtoull(name, &end, 16);
+    return end == name + 16;
+}
+
+static void add_name(void *argument, const char *name)
+{
+    struct names *names = argument;
+    uint64_t first, *grown;
+
+    if (!parse_name(name, "seg", &first))
+        return;
+    if (names->count == names->capacity) {
+        names->capacity = names->capacity * 2 + 64;
+        grown = realloc(names->first, names->capacity * sizeof(uint64_t));
+        if (grown == NULL) {
+            names->failed = true;
+            return;
+        }
+        names->first = grown;
+    }
+    names->first[names->count++] = first;
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+/* ---- the last segment ---- */
+
+struct scan {
+    struct journal *journal;
+    int handle;
+    uint64_t size;
+    uint8_t chunk[CHUNK_SIZE];
+};
+
+static bool payload_checks(struct scan *scan, uint64_t offset, const struct record_header *header)
+{
+    const struct filesystem *fs = scan->journal->filesystem;
+    uint64_t left = header->size;
+    uint32_t crc = 0;
+
+    while (left > 0) {
+        int64_t got = fs->read(fs->context, scan->handle, offset, scan->chunk, left < CHUNK_SIZE ? (size_t)left : CHUNK_SIZE);
+
+        if (got <= 0)
+            return false;
+        crc = crc32c(crc, slice_of(scan->chunk, (size_t)got));
+        offset += (uint64_t)got;
+        left -= (uint64_t)got;
+    }
+    return crc == header->payload_crc;
+}
+
+/* The next header at or behind `offset`; false when there is none any more. */
+static bool next_header(struct scan *scan, uint64_t *offset, struct record_header *header)
+{
+    const struct filesystem *fs = scan->journal->filesystem;
+
+    while (*offset + JOURNAL_HEADER_SIZE <= scan->size) {
+        int64_t got = fs->read(fs->context, scan->handle, *offset, scan->chunk, CHUNK_SIZE);
+        size_t found;
+
+        if (got < JOURNAL_HEADER_SIZE)
+            return false;
+        found = record_header_find(slice_of(scan->chunk, (size_t)got));
+        if (found < (size_t)got) {
+            *offset += found;
+            return record_header_read(scan->chunk + found, header);
+        }
+        *offset += (uint64_t)got - (JOURNAL_HEADER_SIZE - 1);
+    }
+    return false;
+}
+
+/* Where the last whole record ends; the journal's next numbers follow from it. Damage before it is left to the reader. */
+static uint64_t scan_segment(struct scan *scan, const struct segment *segment)
+{
+    struct journal *journal = scan->journal;
+    struct record_header header;
+    uint64_t offset = 0, end = 0;
+
+    journal->next_sequence = segment->first;
+    while (next_header(scan, &offset, &header)) {
+        uint64_t behind = offset + JOURNAL_HEADER_SIZE + header.size;
+
+        if (header.sequence < journal->next_sequence || behind > scan->size || !payload_checks(scan, offset + JOURNAL_HEADER_SIZE, &header)) {
+            offset++;
+            continue;
+        }
+        journal->next_sequence = header.sequence + 1;
+        journal->next_records = header.records_before + header.records;
+        offset = end = behind;
+    }
+    return end;
+}
+
+static void recover_last(struct journal *journal, struct segment *segment)
+{
+    const struct filesystem *fs = journal->filesystem;
+    struct scan *scan = malloc(sizeof(*scan));
+    uint64_t end;
+
+    if (scan == NULL)
+        abort();
+    scan->journal = journal;
+    scan->handle = segment->handle;
+    scan->size = segment->size;
+    end = scan_segment(scan, segment);
+    free(scan);
+    journal->torn_bytes = segment->size - end;
+    if (end < segment->size)
+        fs->truncate(fs->context, segment->handle, end); /* if that fails the bytes stay: nobody reads behind `size` */
+    segment->size = end;
+    segment->count = journal->next_sequence - segment->first;
+}
+
+/* ---- the list ---- */
+
+static uint64_t first_records_before(struct journal *journal, const struct segment *segment, uint64_t otherwise)
+{
+    const struct filesystem *fs = journal->filesystem;
+    uint8_t bytes[JOURNAL_HEADER_SIZE];
+    struct record_header header;
+
+    if (fs->read(fs->context, segment->handle, 0, bytes, sizeof(bytes)) == JOURNAL_HEADER_SIZE && record_header_read(bytes, &header))
+        return header.records_before;
+    return otherwise;
+}
+
+static bool add_segment(struct journal *journal, uint64_t first, bool last)
+{
+    const struct filesystem *fs = journal->filesystem;
+    struct segment *segment = segment_add_locked(journal, first);
+    int64_t size;
+
+    if (segment == NULL)
+        abort();
+    segment->sealed = true;
+    if (segment_open(journal, segment) != 0)
+        return true; /* unreadable: the reader passes it by */
+    size = fs->size(fs->context, segment->handle);
+    segment->size = size > 0 ? (uint64_t)size : 0;
+    segment->records_before = first_records_before(journal, segment, journal->next_records);
+    journal->next_records = segment->records_before;
+    if (last)
+        recover_last(journal, segment);
+    journal->bytes += segment->size;
+    fs->close(fs->context, segment->handle); /* opened again when it is read: a long backlog must not hold descriptors */
+    segment->handle = -1;
+    return true;
+}
+
+/* The next append makes a segment of the same name, which must not be in the list twice. */
+static void drop_empty_last(struct journal *journal)
+{
+    struct segment *last = journal->last;
+
+    if (last == NULL || last->count > 0)
+        return;
+    last->passed = true;
+    journal->next_sequence = last->first;
+    segment_retire_locked(journal, last);
+}
+
+bool journal_recover(struct journal *journal, struct error *err)
+{
+    const struct filesystem *fs = journal->filesystem;
+    struct names names = { 0 };
+    int result = fs->list(fs->context, add_name, &names);
+
+    if (result < 0 || names.failed) {
+        free(names.first);
+        return fail(err, "could not list the folder: %s", strerror(result < 0 ? -result : ENOMEM));
+    }
+    if (names.count > 0)
+        qsort(names.first, names.count, sizeof(uint64_t), compare);
+    for (size_t i = 0; i < names.count; i++) {
+        add_segment(journal, names.first[i], i + 1 == names.count);
+        if (i + 1 < names.count)
+            journal->last->count = names.first[i + 1] - names.first[i];
+    }
+    free(names.first);
+    drop_empty_last(journal);
+    journal->reader = journal->first;
+    journal->reader_sequence = journal->first != NULL ? journal->first->first : journal->next_sequence;
+    return true;
+}
+
+/* ---- quarantine ---- */
+
+void journal_quarantine(struct journal *journal, const struct segment *segment, uint64_t offset, struct slice bytes)
+{
+    const struct filesystem *fs = journal->filesystem;
+    char line[96];
+    int length = snprintf(line, sizeof(line), "\n%016" PRIx64 ".seg offset %" PRIu64 " size %zu\n", segment->first, offset, bytes.size);
+    struct iovec parts[] = { { line, (size_t)length }, { (void *)(uintptr_t)bytes.data, bytes.size } };
+    int handle = fs->open(fs->context, "quarantine", true);
+    int64_t size;
+
+    if (handle < 0)
+        return;
+    size = fs->size(fs->context, handle);
+    if (size >= 0 && (uint64_t)size + (size_t)length + bytes.size <= QUARANTINE_MAX)
+        fs->write(fs->context, handle, (uint64_t)size, parts, 2);
+    fs->close(fs->context, handle);
+}
