@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "collector/base/buffer.h"
 #include "collector/base/clock.h"
 #include "collector/base/hash.h"
 
@@ -167,4 +168,50 @@ void log_error(const char *component, const char *format, ...)
     va_start(arguments, format);
     log_line(LOG_ERROR, component, format, arguments);
     va_end(arguments);
+}
+
+static void append_escaped(struct buffer *out, struct slice text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t byte = text.data[i];
+
+        if (byte == '\n')
+            buffer_append_string(out, "\\n");
+        else if (byte < 0x20 || byte == 0x7f)
+            buffer_printf(out, "\\u%04x", byte);
+        else if (byte == '"' || byte == '\\')
+            buffer_printf(out, "\\%c", byte);
+        else
+            buffer_append_byte(out, byte);
+    }
+}
+
+void log_text(enum log_level level, const char *component, struct slice text)
+{
+    const struct log_settings *settings = atomic_load(&current);
+    struct buffer entry = { 0 };
+    char time[CLOCK_RFC3339_SIZE];
+
+    if (level < settings->level || text.size == 0)
+        return;
+    clock_format_rfc3339(clock_wall_nanos(), time);
+    time[23] = '\0';
+    if (settings->json) {
+        buffer_printf(&entry, "{\"level\":\"%s\",\"ts\":\"%sZ\",\"component\":\"%s\",\"msg\":\"", level_names[level], time, component != NULL ? component : "");
+        append_escaped(&entry, text);
+        buffer_append_string(&entry, "\"}\n");
+    } else {
+        buffer_printf(&entry, "%sZ\t%s\t%s:\n", time, level_names[level], component != NULL ? component : "");
+        buffer_append_slice(&entry, text);
+        if (text.data[text.size - 1] != '\n')
+            buffer_append_byte(&entry, '\n');
+    }
+    for (size_t written = 0; !entry.failed && written < entry.size;) {
+        ssize_t size = write(settings->fd, entry.data + written, entry.size - written);
+
+        if (size <= 0)
+            break; /* nowhere to complain */
+        written += (size_t)size;
+    }
+    buffer_fini(&entry);
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "collector/base/slice.h"
+
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 struct log_settings {
@@ -29,5 +31,8 @@ void log_debug(const char *component, const char *format, ...) __attribute__((fo
 void log_info(const char *component, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void log_warn(const char *component, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void log_error(const char *component, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A text of many lines as one entry, never thinned: as it stands on a console (the caller cleans it of control bytes), escaped in JSON. */
+void log_text(enum log_level level, const char *component, struct slice text);
 
 #endif

@@ -19,7 +19,7 @@ static enum grpc_framing start_message(struct grpc_reader *reader)
         return GRPC_FRAMING_TOO_LARGE;
     if (reader->length == 0)
         return GRPC_FRAMING_WHOLE;
-    if (reader->admission->admit != NULL && !reader->admission->admit(reader->admission->context, reader->length))
+    if (reader->admission != NULL && !reader->admission->admit(reader->admission->context, reader->length))
         return GRPC_FRAMING_NO_MEMORY;
     reader->message = payload_create(reader->length);
     return reader->message != NULL ? GRPC_FRAMING_MORE : GRPC_FRAMING_NO_MEMORY;
@@ -112,8 +112,10 @@ bool grpc_parse_timeout(struct slice text, int64_t *out_ns)
             return false;
         value = value * 10 + (text.data[i] - '0');
     }
-    *out_ns = value > INT64_MAX / 2 / 3600 / NANOS_PER_SECOND ? INT64_MAX / 2 : value * unit;
-    return unit != 0;
+    if (unit == 0)
+        return false;
+    *out_ns = value > INT64_MAX / 2 / unit ? INT64_MAX / 2 : value * unit;
+    return true;
 }
 
 /* ---- grpc-message ---- */

@@ -21,7 +21,7 @@ enum grpc_framing {
 
 struct grpc_reader {                   /* zeroed, but for the first two, to begin with */
     size_t limit;                      /* bytes of a message */
-    const struct admission *admission; /* borrowed */
+    const struct admission *admission; /* borrowed; NULL: always */
     uint8_t prefix[GRPC_PREFIX_SIZE];
     size_t prefix_size;
     uint32_t length; /* of the message, when its prefix is there */

@@ -27,7 +27,7 @@ struct grpc_call {
     const struct grpc_server *server; /* not after the call was handed to the service: it may be gone */
     struct http_exchange *exchange;
     struct grpc_reader reader;
-    struct admission admission;
+    const struct admission *admission; /* of the service; NULL: always */
     enum coding coding;
 };
 
@@ -290,9 +290,9 @@ static bool on_head(void *context, struct http_exchange *exchange)
     }
     call->server = server;
     call->exchange = exchange;
-    call->admission = server->service.admission;
+    call->admission = server->service.admission.admit != NULL ? &server->service.admission : NULL;
     call->reader.limit = server->max_message;
-    call->reader.admission = &call->admission;
+    call->reader.admission = call->admission;
     exchange->attachment = call;
     exchange->free_attachment = free_call;
     if (!accept_call(call))
@@ -347,7 +347,7 @@ static bool decompress(struct grpc_call *call)
         refuse_corrupt(call, "grpc: compressed flag set with identity or empty encoding");
         return false;
     }
-    result = inflate_payload(call->coding, payload_slice(reader->message), reader->limit, &call->admission, &plain);
+    result = inflate_payload(call->coding, payload_slice(reader->message), reader->limit, call->admission, &plain);
     if (result == INFLATE_OK) {
         payload_unref(reader->message);
         reader->message = plain;

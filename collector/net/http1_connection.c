@@ -13,7 +13,6 @@
 #include "collector/net/http_exchange.h"
 
 enum { FIRST_READ = 4096, DISCARD_MAX = 256 * 1024, CHUNKED_READ = 64 * 1024 };
-static const int64_t stall_limit = 60 * NANOS_PER_SECOND; /* without a byte of a body */
 
 static int64_t earlier(int64_t a, int64_t b)
 {
@@ -47,9 +46,11 @@ void http1_begin(struct http_connection *connection)
 
 static void wait_for_body(struct http_connection *connection)
 {
-    int64_t total = http_time_after(connection->http1.began, connection->shard->settings->read_timeout_ns);
+    const struct http1_state *http1 = &connection->http1;
+    const struct payload *body = http1->exchange != NULL ? http1->exchange->body : NULL;
+    struct http_body_progress progress = { http1->began, http_connection_now(connection), body != NULL ? body->size : http1->discarded };
 
-    http_connection_set_deadline(connection, earlier(total, http_connection_now(connection) + stall_limit));
+    http_connection_set_deadline(connection, http_body_due(connection, progress));
 }
 
 /* ---- answering ---- */
@@ -379,6 +380,8 @@ static size_t read_head_bytes(struct http_connection *connection, uint8_t *into)
         return 0;
     if (connection->http1.in.size > 0)
         http_connection_fault(connection, "truncated_head");
+    else if (transport_handshaking(&connection->transport))
+        http_connection_fault(connection, "tls_handshake");
     http_connection_close(connection);
     return 0;
 }

@@ -13,6 +13,7 @@ struct http2_stream {
     int32_t id;
     bool whole; /* the request has ended */
     bool answered;
+    uint64_t received;              /* bytes of body */
     int64_t began, progress;        /* its first byte; its last byte of body, or the answer */
     struct http_exchange *exchange; /* NULL: the head is not there yet, or it was answered */
     struct http2_answer *answer;    /* owned: what is to be sent after the response's headers */

@@ -12,7 +12,6 @@
 #include "collector/net/http1_response.h"
 #include "collector/net/http2.h"
 
-static const int64_t stall_limit = 60 * NANOS_PER_SECOND; /* without a byte of a body */
 static const int64_t flood_ping_interval = 10 * NANOS_PER_MILLI;
 enum { FIELD_OVERHEAD = 32, RESPONSE_HEADERS_MAX = 40, PING_STRIKES_MAX = 2, FLOOD_PING_STRIKES_MAX = 100 };
 
@@ -68,16 +67,16 @@ void http2_streams_close(struct http2 *http2)
 int64_t http2_stream_due(const struct http2 *http2, const struct http2_stream *stream)
 {
     const struct http_server_settings *settings = http2->connection->shard->settings;
-    int64_t due = INT64_MAX, stalled;
+    int64_t due = INT64_MAX;
 
     if (stream->answered)
         return http_time_after(stream->progress, settings->write_timeout_ns);
     if (stream->exchange == NULL)
         return http_time_after(stream->began, settings->read_header_timeout_ns);
     if (!stream->whole) {
-        due = http_time_after(stream->began, settings->read_timeout_ns);
-        stalled = stream->progress + stall_limit;
-        due = stalled < due ? stalled : due;
+        struct http_body_progress progress = { stream->began, stream->progress, stream->received };
+
+        due = http_body_due(http2->connection, progress);
     }
     return stream->exchange->deadline < due ? stream->exchange->deadline : due;
 }
@@ -376,6 +375,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     if (stream == NULL || stream->exchange == NULL)
         return 0; /* answered already: the rest is dropped */
     stream->progress = http_connection_now(http2->connection);
+    stream->received += size;
     http_exchange_append(stream->exchange, slice_of(data, size));
     return 0;
 }

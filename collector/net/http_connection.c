@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "collector/base/clock.h"
+#include "collector/net/http_pacing.h"
 
-enum { LINGER_BYTES_MAX = 4 * 1024 * 1024, LINGER_READS = 4 };
+enum { LINGER_BYTES_MAX = 4 * 1024 * 1024, LINGER_READS = 4, BODY_RATE_MIN = 256 };
+static const int64_t body_stall_limit = 60 * NANOS_PER_SECOND;
 static const int64_t linger_time = 2 * NANOS_PER_SECOND;
 static const int64_t linger_time_draining = NANOS_PER_SECOND / 10;
 
@@ -182,6 +184,8 @@ static void on_events(struct loop_watch *watch, uint32_t events)
             return;
     }
     if (connection->reading) {
+        if (events == EPOLLIN && http_pacing_parks(connection))
+            return;
         if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0 || connection->transport.read_wants_write)
             connection->protocol->readable(connection);
         update_watch(connection); /* a TLS read may have come to wait for the other direction */
@@ -208,6 +212,17 @@ void http_connection_advance_deadline(struct http_connection *connection, int64_
 {
     if (at < connection->deadline)
         http_connection_set_deadline(connection, at);
+}
+
+int64_t http_body_due(const struct http_connection *connection, struct http_body_progress progress)
+{
+    int64_t total = http_time_after(progress.began, connection->shard->settings->read_timeout_ns);
+    int64_t credit = (int64_t)(progress.received / BODY_RATE_MIN) * NANOS_PER_SECOND;
+    int64_t stalled = progress.last + body_stall_limit, slow = progress.began + body_stall_limit + credit;
+
+    if (slow < stalled)
+        stalled = slow;
+    return stalled < total ? stalled : total;
 }
 
 /* ---- opening and closing ---- */
@@ -242,6 +257,7 @@ void http_connection_close(struct http_connection *connection)
     if (connection->closed)
         return;
     connection->closed = true;
+    http_pacing_forget(connection);
     loop_remove(connection->shard->loop, &connection->watch);
     connection->protocol->closing(connection);
     transport_fini(&connection->transport);

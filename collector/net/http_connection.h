@@ -41,6 +41,9 @@ struct http_shard {
     struct loop_timer *timer;
     int64_t timer_due; /* INT64_MAX: not running */
     int64_t last_sweep;
+    int64_t receiving;                                  /* bytes of bodies that are not whole yet */
+    struct http_connection *parked_first, *parked_last; /* they wait before a request (http_pacing.h) */
+    struct loop_timer *pacing_timer;                    /* runs while somebody is parked */
     bool draining;
     void (*emptied)(struct http_server *server); /* the last connection is gone while draining */
     void (*swept)(struct http_server *server);   /* with each look after deadlines; NULL: not told */
@@ -82,6 +85,9 @@ struct http_connection {
     size_t out_sent;
     int64_t out_progress; /* when the socket took some */
     size_t lingered;
+    struct http_connection *parked_before, *parked_behind;
+    int64_t parked_at; /* 0: not parked */
+    bool unpaced;      /* has waited enough */
     struct http1_state http1;
     struct http2 *http2; /* owned; NULL: HTTP/1.1 */
     char peer[SOCKET_PEER_SIZE];
@@ -118,6 +124,16 @@ static inline int64_t http_time_after(int64_t start, int64_t limit)
 
 /* A new connection waits for its first bytes. */
 void http1_begin(struct http_connection *connection);
+/*
+ * When a body that is on its way is given up: a minute after its last byte, or when it has come slower than some 256 bytes a second
+ * for longer than a minute; or at the configured limit for the whole request.
+ */
+struct http_body_progress {
+    int64_t began, last;
+    uint64_t received;
+};
+int64_t http_body_due(const struct http_connection *connection, struct http_body_progress progress);
+
 /* Turns an HTTP/1.1 connection whose first bytes are an HTTP/2 preface into an HTTP/2 one; they are its input. */
 void http2_take_over(struct http_connection *connection, struct slice bytes);
 

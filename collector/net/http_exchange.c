@@ -4,6 +4,8 @@
  */
 #include "collector/net/http_exchange.h"
 
+#include "collector/net/http_pacing.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -58,8 +60,17 @@ struct http_exchange *http_exchange_create(struct http_connection *connection, c
     return exchange;
 }
 
+/* The body is whole, or nobody waits for the rest any more. */
+static void end_receiving(struct http_exchange *exchange)
+{
+    if (exchange->receiving > 0 && exchange->connection != NULL)
+        http_pacing_count(exchange->connection->shard, -(int64_t)exchange->receiving);
+    exchange->receiving = 0;
+}
+
 void http_exchange_destroy(struct http_exchange *exchange)
 {
+    end_receiving(exchange);
     if (exchange->free_attachment != NULL)
         exchange->free_attachment(exchange->attachment);
     payload_unref(exchange->body);
@@ -69,6 +80,7 @@ void http_exchange_destroy(struct http_exchange *exchange)
 
 void http_exchange_abandon(struct http_exchange *exchange)
 {
+    end_receiving(exchange);
     exchange->connection = NULL;
     exchange->stream = NULL;
     if (!exchange->served && !exchange->replied)
@@ -129,6 +141,8 @@ static bool make_room(struct http_exchange *exchange, size_t capacity)
     if (body == NULL)
         return false;
     exchange->body = body;
+    exchange->receiving += capacity - before;
+    http_pacing_count(exchange->connection->shard, (int64_t)(capacity - before));
     return true;
 }
 
@@ -191,9 +205,10 @@ bool http_exchange_append(struct http_exchange *exchange, struct slice bytes)
 static bool decompress(struct http_exchange *exchange)
 {
     const struct http_shard *shard = exchange->connection->shard;
+    const struct admission *admission = shard->service->admission.admit != NULL ? &shard->service->admission : NULL;
     struct payload *plain = NULL;
     enum inflate_result result =
-        inflate_payload(exchange->coding, payload_slice(exchange->body), shard->settings->max_body, &shard->service->admission, &plain);
+        inflate_payload(exchange->coding, payload_slice(exchange->body), shard->settings->max_body, admission, &plain);
 
     switch (result) {
     case INFLATE_OK:
@@ -226,6 +241,7 @@ void http_exchange_serve(struct http_exchange *exchange)
 {
     const struct http_service *service = exchange->connection->shard->service;
 
+    end_receiving(exchange);
     if (exchange->coding != CODING_IDENTITY && exchange->body != NULL) {
         if (!decompress(exchange))
             return;
@@ -271,6 +287,7 @@ void http_exchange_answer(struct http_exchange *exchange, const struct http_resp
 
     if (connection == NULL)
         return;
+    end_receiving(exchange);
     connection->protocol->reply(exchange, response);
     exchange->connection = NULL;
     exchange->stream = NULL;

@@ -16,6 +16,7 @@ struct http_exchange {
     void *stream;                       /* HTTP/2's, while connected */
     struct http_request request;
     struct payload *body;
+    size_t receiving; /* of the payload's capacity: counted in the shard while it is not whole */
     uint64_t length; /* declared, with has_length */
     bool has_length, served, replied;
     bool bare; /* HTTP/2: no headers are added to the response's own */

@@ -142,8 +142,6 @@ static bool accept_one(struct http_server *server)
         fault(server, peer, "too_many_connections");
         return true;
     }
-    if (!server->is_unix)
-        socket_set_no_delay(fd);
     hand_over(least_loaded(server), fd, peer);
     return true;
 }

@@ -46,13 +46,15 @@ enum http_refusal {
 struct http_service {
     void *context;
     struct admission admission; /* may a body of that size be taken in? */
+    /* Is more on its way out than is of use? Then new requests wait for a moment before they are read. NULL: never. Loop thread. */
+    bool (*crowded)(void *context);
     /* Head is read. true: go on. false: http_reply was called. NULL: every request goes on. Loop thread. */
     bool (*head)(void *context, struct http_exchange *exchange);
     /* The whole body is there. Must lead to one http_reply, now or later, from any thread. Loop thread. */
     void (*serve)(void *context, struct http_exchange *exchange);
     /* The request can't be taken: must call http_reply at once. NULL: a text/plain answer with the refusal's status. */
     void (*refuse)(void *context, struct http_exchange *exchange, enum http_refusal why);
-    /* A connection or request that never became an exchange: malformed head, header flood, time-out. `reason` is static. NULL: not told. */
+    /* A connection or request that never became an exchange: malformed head, header flood, time-out. `reason` is static. NULL: not told. Loop thread. */
     void (*fault)(void *context, const char *peer, const char *reason);
 };
 
@@ -63,7 +65,7 @@ struct http_server_settings {
     size_t max_body;                /* bytes, before and after decompression */
     unsigned codings;               /* bit set of enum coding that request bodies may use */
     size_t max_header_bytes;        /* 0: 64 KiB in all */
-    int64_t read_timeout_ns;        /* whole request; 0: none, but a stalled body is given up after 1 minute without a byte */
+    int64_t read_timeout_ns;        /* whole request; 0: none, but a body is given up that stalls, or trickles, for a minute */
     int64_t read_header_timeout_ns; /* 0: 1 minute */
     int64_t write_timeout_ns;       /* 0: 1 minute without progress */
     int64_t idle_timeout_ns;        /* 0: none */

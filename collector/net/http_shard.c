@@ -79,4 +79,6 @@ void http_shard_stop(struct http_shard *shard)
         http_connection_close(shard->connections);
     loop_timer_stop(shard->timer);
     shard->timer = NULL;
+    loop_timer_stop(shard->pacing_timer);
+    shard->pacing_timer = NULL;
 }

@@ -3,7 +3,7 @@
  * checks, weir's own metrics and timers that must run even when the data loops wait.
  *
  * Threads: a watch's, a task's and a timer's callback run on their loop's thread. Posting and timers may be used from any
- * thread; watches only from the loop's own thread, or before loops_start / after loops_stop. Loop threads block all signals.
+ * thread; watches only from the loop's own thread, or before loops_start / after loops_stop. Loop threads block all signals but those of their own faults.
  */
 #ifndef WEIR_NET_LOOP_H
 #define WEIR_NET_LOOP_H

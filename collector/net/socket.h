@@ -15,7 +15,10 @@ struct socket_endpoint {
 /* "localhost:4318", "[::1]:4318", ":4318". false with the error when there is no port, or the brackets do not fit. */
 bool socket_parse_endpoint(const char *text, struct socket_endpoint *out, struct error *err);
 
-/* A listening socket that does not block, or -1 with the error. */
+/*
+ * A listening socket that does not block, or -1 with the error. What it accepts inherits TCP_NODELAY (replies are written whole) and
+ * keepalive, by which a peer that vanished is noticed within some two minutes.
+ */
 int socket_listen_tcp(const char *endpoint, struct error *err);
 /* A path, or "@name" in the abstract namespace. A socket file that nobody listens on any more is replaced; one in use is an error. */
 int socket_listen_unix(const char *path, struct error *err);
@@ -24,9 +27,6 @@ void socket_close_listener(int fd, const char *unix_path);
 
 /* The port that is bound; 0 for unix sockets. */
 int socket_port(int fd);
-
-/* Latency before fewer packets: replies are written whole. Does nothing on a unix socket. */
-void socket_set_no_delay(int fd);
 
 /* "127.0.0.1:52114", "[::1]:52114", "unix". */
 #define SOCKET_PEER_SIZE 56

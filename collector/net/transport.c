@@ -100,6 +100,11 @@ bool transport_pending(const struct transport *transport)
     return transport->ssl != NULL && SSL_pending(transport->ssl) > 0;
 }
 
+bool transport_handshaking(const struct transport *transport)
+{
+    return transport->ssl != NULL && !SSL_is_init_finished(transport->ssl);
+}
+
 void transport_shutdown(struct transport *transport)
 {
     if (transport->ssl != NULL) {

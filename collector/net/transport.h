@@ -30,6 +30,8 @@ ssize_t transport_read(struct transport *transport, void *into, size_t size);
 ssize_t transport_write(struct transport *transport, const void *from, size_t size);
 /* Bytes can be read that the socket will not announce: TLS has them already. */
 bool transport_pending(const struct transport *transport);
+/* TLS, and not agreed on it yet. */
+bool transport_handshaking(const struct transport *transport);
 /* No more bytes from us: the peer sees the end after what was written. */
 void transport_shutdown(struct transport *transport);
 

@@ -32,9 +32,11 @@ struct filesystem {
     int (*list)(void *context, void (*each)(void *argument, const char *name), void *argument);
 };
 
-/* A folder of the real file system: locked for this process until close. */
+/* A folder of the real file system: locked for this process until close; the file "lock" names the process. */
 struct folder;
 struct folder *folder_open(const char *path, struct error *err);
+/* Without the lock, for looking only, also while another process writes: whatever would change something fails. */
+struct folder *folder_open_looking(const char *path, struct error *err);
 void folder_close(struct folder *folder); /* NULL is fine */
 const struct filesystem *folder_filesystem(struct folder *folder); /* borrowed from the folder */
 

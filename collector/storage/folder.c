@@ -1,11 +1,13 @@
 /*
- * The real file system: one folder, held by one process at a time (flock on the file "lock").
+ * The real file system: one folder, held by one process at a time (flock on the file "lock", which says which process that is).
  * Threads: the handles are file descriptors; different ones may be used at once.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -17,6 +19,7 @@ struct folder {
     struct filesystem filesystem;
     int fd;
     int lock_fd;
+    bool looking; /* nothing is changed */
 };
 
 static int result_of(int64_t result)
@@ -28,6 +31,8 @@ static int folder_open_file(void *context, const char *name, bool create)
 {
     const struct folder *folder = context;
 
+    if (folder->looking)
+        return result_of(openat(folder->fd, name, O_RDONLY | O_CLOEXEC));
     return result_of(openat(folder->fd, name, O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0), 0640));
 }
 
@@ -107,7 +112,9 @@ static int folder_sync_names(void *context)
 
 static int folder_remove(void *context, const char *name)
 {
-    return result_of(unlinkat(((const struct folder *)context)->fd, name, 0));
+    const struct folder *folder = context;
+
+    return folder->looking ? -EROFS : result_of(unlinkat(folder->fd, name, 0));
 }
 
 static int folder_list(void *context, void (*each)(void *argument, const char *name), void *argument)
@@ -142,17 +149,34 @@ static const struct filesystem operations = {
     .list = folder_list,
 };
 
+static void write_holder(int fd)
+{
+    char text[24];
+    int size = snprintf(text, sizeof(text), "%jd\n", (intmax_t)getpid());
+
+    if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)size, 0) < 0)
+        return; /* only for people: a full disk is no reason not to run */
+}
+
 static bool lock(struct folder *folder, const char *path, struct error *err)
 {
+    char holder[24];
+    ssize_t got;
+
     folder->lock_fd = openat(folder->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (folder->lock_fd < 0)
         return fail(err, "could not make the lock file in \"%s\": %s", path, strerror(errno));
-    if (flock(folder->lock_fd, LOCK_EX | LOCK_NB) == 0)
+    if (flock(folder->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+        write_holder(folder->lock_fd);
         return true;
-    return fail(err, "another process uses \"%s\"; give each weir a folder of its own, or end the other one", path);
+    }
+    got = pread(folder->lock_fd, holder, sizeof(holder) - 1, 0);
+    holder[got > 0 ? got : 0] = '\0';
+    return fail(err, "another process%s%.*s uses \"%s\"; give each weir a folder of its own, or end the other one", *holder != '\0' ? ", " : "",
+        (int)strspn(holder, "0123456789"), holder, path);
 }
 
-struct folder *folder_open(const char *path, struct error *err)
+static struct folder *open_folder(const char *path, struct error *err)
 {
     struct folder *folder = calloc(1, sizeof(*folder));
 
@@ -162,12 +186,30 @@ struct folder *folder_open(const char *path, struct error *err)
     folder->filesystem.context = folder;
     folder->lock_fd = -1;
     folder->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder->fd < 0)
-        fail(err, "could not open the folder \"%s\": %s", path, strerror(errno));
-    else if (lock(folder, path, err))
+    if (folder->fd >= 0)
+        return folder;
+    fail(err, "could not open the folder \"%s\": %s", path, strerror(errno));
+    folder_close(folder);
+    return NULL;
+}
+
+struct folder *folder_open(const char *path, struct error *err)
+{
+    struct folder *folder = open_folder(path, err);
+
+    if (folder == NULL || lock(folder, path, err))
         return folder;
     folder_close(folder);
     return NULL;
+}
+
+struct folder *folder_open_looking(const char *path, struct error *err)
+{
+    struct folder *folder = open_folder(path, err);
+
+    if (folder != NULL)
+        folder->looking = true;
+    return folder;
 }
 
 void folder_close(struct folder *folder)

@@ -127,7 +127,7 @@ static bool header_fits(const struct journal *journal, const struct place *place
 
 static bool read_header(struct journal *journal, const struct place *place, struct record_header *header)
 {
-    uint8_t bytes[JOURNAL_HEADER_SIZE];
+    uint8_t bytes[JOURNAL_HEADER_SIZE] = { 0 };
 
     return read_at(journal, place, place->offset, slice_of(bytes, sizeof(bytes))) == JOURNAL_HEADER_SIZE && record_header_read(bytes, header)
         && header_fits(journal, place, header, place->offset);

@@ -4,58 +4,14 @@
  */
 #include "collector/storage/recover.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "collector/base/crc32c.h"
+#include "collector/storage/names.h"
 
 enum { CHUNK_SIZE = 64 * 1024, QUARANTINE_MAX = 16 * 1024 * 1024 };
-
-/* ---- names ---- */
-
-struct names {
-    uint64_t *first; /* owned */
-    size_t count, capacity;
-    bool failed;
-};
-
-static bool parse_name(const char *name, const char *suffix, uint64_t *first)
-{
-    char *end;
-
-    if (strlen(name) != 16 + 1 + strlen(suffix) || name[16] != '.' || strcmp(name + 17, suffix) != 0 || strspn(name, "0123456789abcdef") != 16)
-        return false;
-    *first = strtoull(name, &end, 16);
-    return end == name + 16;
-}
-
-static void add_name(void *argument, const char *name)
-{
-    struct names *names = argument;
-    uint64_t first, *grown;
-
-    if (!parse_name(name, "seg", &first))
-        return;
-    if (names->count == names->capacity) {
-        names->capacity = names->capacity * 2 + 64;
-        grown = realloc(names->first, names->capacity * sizeof(uint64_t));
-        if (grown == NULL) {
-            names->failed = true;
-            return;
-        }
-        names->first = grown;
-    }
-    names->first[names->count++] = first;
-}
-
-static int compare(const void *a, const void *b)
-{
-    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-    return (left > right) - (left < right);
-}
 
 /* ---- the last segment ---- */
 
@@ -197,16 +153,11 @@ static void drop_empty_last(struct journal *journal)
 
 bool journal_recover(struct journal *journal, struct error *err)
 {
-    const struct filesystem *fs = journal->filesystem;
-    struct names names = { 0 };
-    int result = fs->list(fs->context, add_name, &names);
+    struct segment_names names = { 0 };
+    int result = segment_names_read(journal->filesystem, &names);
 
-    if (result < 0 || names.failed) {
-        free(names.first);
-        return fail(err, "could not list the folder: %s", strerror(result < 0 ? -result : ENOMEM));
-    }
-    if (names.count > 0)
-        qsort(names.first, names.count, sizeof(uint64_t), compare);
+    if (result < 0)
+        return fail(err, "could not list the folder: %s", strerror(-result));
     for (size_t i = 0; i < names.count; i++) {
         add_segment(journal, names.first[i], i + 1 == names.count);
         if (i + 1 < names.count)

@@ -15,9 +15,10 @@ enum { FIRST_CAPACITY = 32 };
 struct edit_field {
     const uint8_t *data; /* whole field, tag included; NULL: it is in the scratch buffer */
     size_t offset;       /* there */
-    size_t size;
-    uint32_t number; /* 0: removed */
-    enum pb_wire_type type;
+    size_t size;         /* 0: removed */
+    uint32_t number;     /* 0: removed */
+    uint16_t head;       /* bytes before the content of a length-delimited field */
+    uint16_t type;       /* enum pb_wire_type */
 };
 
 void edit_fini(struct edit *edit)
@@ -43,6 +44,18 @@ static bool grow(struct edit *edit)
     return true;
 }
 
+static inline struct edit_field field_of(const struct pb_field *field, const uint8_t *data, size_t offset)
+{
+    return (struct edit_field){
+        .data = data,
+        .offset = offset,
+        .size = field->raw.size,
+        .number = field->number,
+        .head = (uint16_t)(field->raw.size - field->bytes.size),
+        .type = (uint16_t)field->type,
+    };
+}
+
 void edit_open(struct edit *edit, struct slice message, uint32_t attributes_field)
 {
     struct pb_reader reader = pb_reader_of(message);
@@ -55,8 +68,7 @@ void edit_open(struct edit *edit, struct slice message, uint32_t attributes_fiel
     while (pb_next(&reader, &field)) {
         if (edit->count == edit->capacity && !grow(edit))
             return;
-        edit->fields[edit->count++] =
-            (struct edit_field){ .data = field.raw.data, .size = field.raw.size, .number = field.number, .type = field.type };
+        edit->fields[edit->count++] = field_of(&field, field.raw.data, 0);
     }
     edit->failed = reader.failed;
 }
@@ -66,13 +78,9 @@ static const uint8_t *field_data(const struct edit *edit, const struct edit_fiel
     return field->data != NULL ? field->data : edit->scratch.data + field->offset;
 }
 
-static struct pb_field read_field(const struct edit *edit, const struct edit_field *field)
+static struct slice field_content(const struct edit *edit, const struct edit_field *field)
 {
-    struct pb_reader reader = pb_reader_of((struct slice){ field_data(edit, field), field->size });
-    struct pb_field read = { .number = 0 };
-
-    pb_next(&reader, &read);
-    return read;
+    return (struct slice){ field_data(edit, field) + field->head, field->size - field->head };
 }
 
 /* The field, or a new one at the end; NULL when memory is out. */
@@ -97,7 +105,7 @@ static void replace(struct edit *edit, size_t index, size_t start)
     struct pb_reader reader = pb_reader_of((struct slice){ edit->scratch.data + start, edit->scratch.size - start });
     struct pb_field written;
     if (pb_next(&reader, &written))
-        *field = (struct edit_field){ NULL, start, written.raw.size, written.number, written.type };
+        *field = field_of(&written, NULL, start);
 }
 
 static void remove_at(struct edit *edit, size_t index)
@@ -182,23 +190,29 @@ void edit_remove(struct edit *edit, uint32_t number)
 
 /* ---- attributes ---- */
 
-static bool attribute_of(const struct edit *edit, const struct edit_field *field, struct otlp_attribute *attribute)
+static inline bool is_attribute(const struct edit *edit, const struct edit_field *field)
 {
-    if (field->number == 0 || field->number != edit->attributes_field || field->type != PB_BYTES)
-        return false;
+    return field->number == edit->attributes_field && field->number != 0 && field->type == PB_BYTES;
+}
+
+static struct otlp_attribute read_attribute(const struct edit *edit, const struct edit_field *field)
+{
     struct slice raw = { field_data(edit, field), field->size };
     struct otlp_attributes one = otlp_attributes(raw, (enum otlp_attributes_field)field->number);
-    return otlp_next_attribute(&one, attribute);
+    struct otlp_attribute attribute = { .raw = raw };
+
+    otlp_next_attribute(&one, &attribute);
+    return attribute;
 }
 
 /* The next field, from `from` on, that is an attribute of that key; edit->count when there is none. */
 static size_t find_attribute(const struct edit *edit, size_t from, struct slice key)
 {
-    struct otlp_attribute attribute;
     size_t i = from;
 
     for (; i < edit->count; i++) {
-        if (attribute_of(edit, &edit->fields[i], &attribute) && slice_equal(attribute.key, key))
+        const struct edit_field *field = &edit->fields[i];
+        if (is_attribute(edit, field) && slice_equal(otlp_key_of(field_content(edit, field)), key))
             break;
     }
     return i;
@@ -212,12 +226,11 @@ static void remove_attributes(struct edit *edit, size_t from, struct slice key)
 
 bool edit_get_attribute(const struct edit *edit, struct slice key, struct otlp_value *value)
 {
-    struct otlp_attribute attribute;
     size_t index = find_attribute(edit, 0, key);
 
-    if (index == edit->count || !attribute_of(edit, &edit->fields[index], &attribute))
+    if (index == edit->count)
         return false;
-    *value = attribute.value;
+    *value = read_attribute(edit, &edit->fields[index]).value;
     return true;
 }
 
@@ -281,9 +294,9 @@ void edit_remove_attribute(struct edit *edit, struct slice key)
 }
 
 /* Copies the KeyValue's other fields as they are. */
-static void put_renamed(struct edit *edit, const struct pb_field *attribute, struct slice new_key)
+static void put_renamed(struct edit *edit, const struct edit_field *attribute, struct slice new_key)
 {
-    struct pb_reader reader = pb_reader_of(attribute->bytes);
+    struct pb_reader reader = pb_reader_of(field_content(edit, attribute));
     struct pb_field field;
     size_t mark = pb_open(&edit->scratch, attribute->number);
 
@@ -304,17 +317,19 @@ void edit_rename_attribute(struct edit *edit, struct slice key, struct slice new
     remove_attributes(edit, index + 1, key);
     remove_attributes(edit, 0, new_key);
     reserve_scratch(edit, edit->fields[index].size + new_key.size + 4 * 10, &key, &new_key);
-    struct pb_field attribute = read_field(edit, &edit->fields[index]);
     size_t start = edit->scratch.size;
-    put_renamed(edit, &attribute, new_key);
+    put_renamed(edit, &edit->fields[index], new_key);
     replace(edit, index, start);
 }
 
 bool edit_attribute_at(const struct edit *edit, size_t *cursor, struct otlp_attribute *attribute)
 {
     while (*cursor < edit->count) {
-        if (attribute_of(edit, &edit->fields[(*cursor)++], attribute))
-            return true;
+        const struct edit_field *field = &edit->fields[(*cursor)++];
+        if (!is_attribute(edit, field))
+            continue;
+        *attribute = read_attribute(edit, field);
+        return true;
     }
     return false;
 }

@@ -217,16 +217,17 @@ bool otlp_next_attribute(struct otlp_attributes *attributes, struct otlp_attribu
 /* The first attribute of that key; false when there is none. */
 bool otlp_find_attribute(struct slice message, enum otlp_attributes_field field, struct slice key, struct otlp_value *value);
 
-/* Content of an AnyValue message. */
+/* The value of an AnyValue's content; the key of a KeyValue's content. */
 struct otlp_value otlp_value_of(struct slice any_value);
+struct slice otlp_key_of(struct slice key_value);
 
 /* ---- splitting ---- */
 
 /*
- * Cuts at a record boundary: appends to `head` the request that holds the first `max_records` records and at
- * most `max_bytes`, whole (0: no limit, for each), and to `tail` the rest, group and scope headers repeated. At least
- * one record goes to the head. For metrics a record is a data point: a metric may be cut in two, its
- * name and type repeated. Groups and metrics without records stay with the records before them, whatever their bytes.
+ * Cuts at a record boundary: appends to `head` the request that holds the first records, at most `max_records` of them
+ * and at most `max_bytes` as a whole (0: no limit), but one at least; and to `tail` the rest, group and scope headers
+ * repeated. For metrics a record is a data point: a metric may be cut in two, its name and type repeated. Groups and metrics
+ * without records stay with the records before them, whatever their bytes. For profiles the dictionary stands in both.
  * Returns the records in the head; check both buffers' `failed`.
  */
 struct otlp_split_limits {

@@ -83,16 +83,28 @@ static void split_any(struct slice bytes, struct key_value *key_value)
     }
 }
 
+static inline struct key_value split(struct slice bytes)
+{
+    struct key_value key_value;
+
+    if (!split_plain(bytes, &key_value))
+        split_any(bytes, &key_value);
+    return key_value;
+}
+
+struct slice otlp_key_of(struct slice key_value)
+{
+    return split(key_value).key;
+}
+
 bool otlp_next_attribute(struct otlp_attributes *attributes, struct otlp_attribute *attribute)
 {
     struct pb_field field;
-    struct key_value key_value;
 
     while (pb_next(&attributes->reader, &field)) {
         if (field.number != attributes->field || field.type != PB_BYTES)
             continue;
-        if (!split_plain(field.bytes, &key_value))
-            split_any(field.bytes, &key_value);
+        struct key_value key_value = split(field.bytes);
         attribute->raw = field.raw;
         attribute->key = key_value.key;
         attribute->value = otlp_value_of(key_value.value);
@@ -105,13 +117,11 @@ bool otlp_find_attribute(struct slice message, enum otlp_attributes_field field,
 {
     struct pb_reader reader = pb_reader_of(message);
     struct pb_field attribute;
-    struct key_value key_value;
 
     while (pb_next(&reader, &attribute)) {
         if (attribute.number != (uint32_t)field || attribute.type != PB_BYTES)
             continue;
-        if (!split_plain(attribute.bytes, &key_value))
-            split_any(attribute.bytes, &key_value);
+        struct key_value key_value = split(attribute.bytes);
         if (slice_equal(key_value.key, key)) {
             *value = otlp_value_of(key_value.value);
             return true;

@@ -206,6 +206,8 @@ size_t otlp_split(enum signal signal, struct slice payload, struct otlp_split_li
 {
     struct cut cut = { .signal = signal, .limits = limits, .payload = payload };
 
+    if (limits.max_bytes >= payload.size) /* a head is never longer */
+        cut.limits.max_bytes = 0;
     if (find_cut(&cut)) {
         put_head(&cut, head);
         put_tail(&cut, tail);

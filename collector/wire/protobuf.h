@@ -81,13 +81,7 @@ static inline bool pb_next(struct pb_reader *reader, struct pb_field *field)
     if (__builtin_expect(pb_next_short(reader, field), 1))
         return true;
     /* Copies, so that the caller's reader and field can stay in registers. */
-    struct pb_reader slow_reader = *reader;
-    struct pb_field slow_field;
-    bool found = pb_next_any(&slow_reader, &slow_field);
-    *reader = slow_reader;
-    if (found)
-        *field = slow_field;
-    return found;
+    return pb_next_any(reader, field);
 }
 
 static inline int64_t pb_zigzag_decode(uint64_t value)

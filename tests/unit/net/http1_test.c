@@ -258,8 +258,8 @@ static void what_follows_the_last_chunk_is_left(void **state)
 
 static void bad_chunks_are_refused(void **state)
 {
-    static const char *const cases[] = { "\r\n", "x\r\n", "-1\r\n", "4\nWiki", "4\r\nWikix", "4\r\nWiki\n", "4\r\r", "1234567890abcdef0\r\n",
-        "0\r\nTrailer\n", "0\r\n\rx", "4;\n", " 4\r\n", "4\r\nWiki\r\r" };
+    static const char *const cases[] = { "\r\n", "x\r\n", "-1\r\n", "4\nWiki", "4\r\nWikix", "4\r\nWiki\n", "4\r\r",
+        "1234567890abcdef0\r\n", "0\r\nTrailer\n", "0\r\n\rx", "4;\n", " 4\r\n", "4\r\nWiki\r\r" };
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

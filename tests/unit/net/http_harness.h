@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -20,10 +21,10 @@ enum { THREADS_MAX = 512 };
 
 struct harness {
     struct http_server *server;
-    atomic_size_t room;  /* what admission lets in */
+    atomic_size_t room; /* what admission lets in */
     atomic_int served, faults;
     pthread_mutex_t lock;
-    char fault[64];      /* the last reason */
+    char fault[64]; /* the last reason */
     struct http_exchange *held;
     sem_t holding;
     pthread_t threads[THREADS_MAX];
@@ -128,9 +129,8 @@ static void harness_serve(void *context, struct http_exchange *exchange)
 
 static inline struct http_server_settings harness_settings(void)
 {
-    return (struct http_server_settings){
-        .endpoint = "127.0.0.1:0", .max_body = 1024 * 1024, .codings = ~0u, .max_header_bytes = 16 * 1024
-    };
+    return (
+        struct http_server_settings){ .endpoint = "127.0.0.1:0", .max_body = 1024 * 1024, .codings = ~0u, .max_header_bytes = 16 * 1024 };
 }
 
 static const struct http_service harness_service = {
@@ -171,6 +171,7 @@ static inline int connect_to(int port)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_true(fd >= 0);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     return fd;

@@ -44,43 +44,56 @@ struct fault_case {
     const char *name;
 };
 
-#define CASE(literal, fault, name) { literal, sizeof(literal) - 1, fault, name }
+#define CASE(literal, fault, name)                                                                                                         \
+    {                                                                                                                                      \
+        literal, sizeof(literal) - 1, fault, name                                                                                          \
+    }
 
 static void test_span_faults(void **state)
 {
     static const struct fault_case cases[] = {
         CASE("", OTLP_OK, NULL),
-        CASE("\x0a\x10" "0123456789abcdef", OTLP_OK, NULL),
+        CASE("\x0a\x10"
+             "0123456789abcdef",
+            OTLP_OK, NULL),
         CASE("\x0a\x00\x12\x00\x22\x00", OTLP_OK, NULL),
-        CASE("\x0a\x0f" "0123456789abcde", OTLP_BAD_ID, "Span.trace_id"),
-        CASE("\x12\x07" "0123456", OTLP_BAD_ID, "Span.span_id"),
-        CASE("\x22\x09" "012345678", OTLP_BAD_ID, "Span.parent_span_id"),
-        CASE("\x08\x01", OTLP_BAD_WIRE_TYPE, "Span.trace_id"),
-        CASE("\x39\x00\x00\x00", OTLP_BAD_FRAMING, "Span.start_time_unix_nano"),
-        CASE("\x38\x00", OTLP_BAD_WIRE_TYPE, "Span.start_time_unix_nano"),
-        CASE("\x85\x01\x01\x02\x03\x04", OTLP_OK, NULL),
-        CASE("\x85\x01\x01\x02\x03", OTLP_BAD_FRAMING, "Span.flags"),
-        CASE("\x80\x01\x01", OTLP_BAD_WIRE_TYPE, "Span.flags"),
+        CASE("\x0a\x0f"
+             "0123456789abcde",
+            OTLP_BAD_ID, "Span.trace_id"),
+        CASE("\x12\x07"
+             "0123456",
+            OTLP_BAD_ID, "Span.span_id"),
+        CASE("\x22\x09"
+             "012345678",
+            OTLP_BAD_ID, "Span.parent_span_id"),
+        CASE("\x08\x01", OTLP_BAD_WIRE_TYPE, "Span.trace_id"), CASE("\x39\x00\x00\x00", OTLP_BAD_FRAMING, "Span.start_time_unix_nano"),
+        CASE("\x38\x00", OTLP_BAD_WIRE_TYPE, "Span.start_time_unix_nano"), CASE("\x85\x01\x01\x02\x03\x04", OTLP_OK, NULL),
+        CASE("\x85\x01\x01\x02\x03", OTLP_BAD_FRAMING, "Span.flags"), CASE("\x80\x01\x01", OTLP_BAD_WIRE_TYPE, "Span.flags"),
         CASE("\x8a\x00\x00", OTLP_OK, NULL), /* trace_id with a tag in two bytes */
-        CASE("\x8a\x00\x01\x00", OTLP_BAD_ID, "Span.trace_id"),
-        CASE("\xca\x00\x05\x0a\x01k\x12\x00\x4a\x00", OTLP_OK, NULL),
+        CASE("\x8a\x00\x01\x00", OTLP_BAD_ID, "Span.trace_id"), CASE("\xca\x00\x05\x0a\x01k\x12\x00\x4a\x00", OTLP_OK, NULL),
         CASE("\x30\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", OTLP_OK, NULL),
         CASE("\x30\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", OTLP_BAD_FRAMING, "Span.kind"),
-        CASE("\x2a\x05" "name", OTLP_BAD_FRAMING, "Span.name"),
+        CASE("\x2a\x05"
+             "name",
+            OTLP_BAD_FRAMING, "Span.name"),
         CASE("\x2a\x80\x80\x80\x80\x00", OTLP_OK, NULL), /* five bytes of length are allowed */
-        CASE("\x2a\x80\x80\x80\x80\x80\x00", OTLP_BAD_FRAMING, "Span.name"),
-        CASE("\x2a", OTLP_BAD_FRAMING, "Span.name"),
-        CASE("\x00\x00", OTLP_BAD_FRAMING, "Span"),
-        CASE("\x02\x00", OTLP_BAD_FRAMING, "Span"),
+        CASE("\x2a\x80\x80\x80\x80\x80\x00", OTLP_BAD_FRAMING, "Span.name"), CASE("\x2a", OTLP_BAD_FRAMING, "Span.name"),
+        CASE("\x00\x00", OTLP_BAD_FRAMING, "Span"), CASE("\x02\x00", OTLP_BAD_FRAMING, "Span"),
         CASE("\xa3\x06\xa4\x06", OTLP_BAD_FRAMING, "Span"), /* a group, of an unknown field */
         CASE("\xa6\x06\x00", OTLP_BAD_FRAMING, "Span"),     /* wire type 6 */
-        CASE("\xa0\x06\x01\xa1\x06" "12345678" "\xa2\x06\x02\xff\xff\xa5\x06" "1234", OTLP_OK, NULL), /* unknown fields */
-        CASE("\xa0\x06", OTLP_BAD_FRAMING, "Span"),
-        CASE("\xff\xff\xff\xff\xff\x01", OTLP_BAD_FRAMING, NULL),
+        CASE("\xa0\x06\x01\xa1\x06"
+             "12345678"
+             "\xa2\x06\x02\xff\xff\xa5\x06"
+             "1234",
+            OTLP_OK, NULL), /* unknown fields */
+        CASE("\xa0\x06", OTLP_BAD_FRAMING, "Span"), CASE("\xff\xff\xff\xff\xff\x01", OTLP_BAD_FRAMING, NULL),
         CASE("\x4a\x02\x0a\x05", OTLP_BAD_FRAMING, "KeyValue.key"),
         CASE("\x4a\x03\x12\x01\x08", OTLP_BAD_WIRE_TYPE, "AnyValue.string_value"),
         CASE("\x6a\x03\x0a\x01\x00", OTLP_BAD_ID, "Span.Link.trace_id"),
-        CASE("\x2a\x03" "a\xff" "b", OTLP_BAD_UTF8, "Span.name"),
+        CASE("\x2a\x03"
+             "a\xff"
+             "b",
+            OTLP_BAD_UTF8, "Span.name"),
         CASE("\x4a\x07\x0a\x01\xff\x12\x02\x08\x01", OTLP_BAD_WIRE_TYPE, "AnyValue.string_value"), /* before BAD_UTF8 */
     };
 
@@ -183,11 +196,19 @@ static void test_bad_text_is_found_wherever_it_is(void **state)
 static void test_repeated_numbers_are_read_packed_and_unpacked(void **state)
 {
     static const uint32_t to_histogram_point[] = { 1, 2, 2, 9, 1, 0 }, to_buckets[] = { 1, 2, 2, 10, 1, 8, 0 };
-    static const char fixed[] = "\x31" "12345678" "\x32\x10" "1234567812345678" "\x32\x00";
+    static const char fixed[] = "\x31"
+                                "12345678"
+                                "\x32\x10"
+                                "1234567812345678"
+                                "\x32\x00";
 
     (void)state;
     assert_int_equal(check_wrapped(SIGNAL_METRICS, to_histogram_point, slice_of(fixed, sizeof(fixed) - 1)).fault, OTLP_OK);
-    assert_int_equal(check_wrapped(SIGNAL_METRICS, to_histogram_point, SLICE("\x32\x07" "1234567")).fault, OTLP_BAD_FRAMING);
+    assert_int_equal(check_wrapped(SIGNAL_METRICS, to_histogram_point,
+                         SLICE("\x32\x07"
+                               "1234567"))
+                         .fault,
+        OTLP_BAD_FRAMING);
     assert_int_equal(check_wrapped(SIGNAL_METRICS, to_buckets, SLICE("\x10\x05\x12\x04\x01\x80\x80\x01\x12\x00")).fault, OTLP_OK);
     assert_int_equal(check_wrapped(SIGNAL_METRICS, to_buckets, SLICE("\x12\x02\x01\x80")).fault, OTLP_BAD_FRAMING);
 }

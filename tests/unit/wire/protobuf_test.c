@@ -112,13 +112,13 @@ static void test_every_cut_fails_or_ends_at_a_field(void **state)
 static void test_malformed_fields_are_refused(void **state)
 {
     static const struct slice cases[] = {
-        { (const uint8_t *)"\x00\x01", 2 },                     /* field number 0 */
-        { (const uint8_t *)"\x02\x00", 2 },                     /* the same, length-delimited */
-        { (const uint8_t *)"\x0b\x0c", 2 },                     /* a group */
-        { (const uint8_t *)"\x0c", 1 },                         /* the end of one */
-        { (const uint8_t *)"\x0e\x00", 2 },                     /* wire type 6 */
-        { (const uint8_t *)"\x0f\x00", 2 },                     /* wire type 7 */
-        { (const uint8_t *)"\x80\x80\x80\x80\x10\x01", 6 },     /* number 2^29 */
+        { (const uint8_t *)"\x00\x01", 2 },                                      /* field number 0 */
+        { (const uint8_t *)"\x02\x00", 2 },                                      /* the same, length-delimited */
+        { (const uint8_t *)"\x0b\x0c", 2 },                                      /* a group */
+        { (const uint8_t *)"\x0c", 1 },                                          /* the end of one */
+        { (const uint8_t *)"\x0e\x00", 2 },                                      /* wire type 6 */
+        { (const uint8_t *)"\x0f\x00", 2 },                                      /* wire type 7 */
+        { (const uint8_t *)"\x80\x80\x80\x80\x10\x01", 6 },                      /* number 2^29 */
         { (const uint8_t *)"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11 }, /* a length of 2^64 - 1 */
     };
 

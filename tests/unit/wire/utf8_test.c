@@ -19,20 +19,30 @@ static const struct utf8_case cases[] = {
     { "", 0, "" },
     { "plain", 5, "plain" },
     { "sixteen bytes of ASCII and some more of it", 42, "sixteen bytes of ASCII and some more of it" },
-    { "gr\xc3\xb6\xc3\x9f" "er", 8, "gr\xc3\xb6\xc3\x9f" "er" },
+    { "gr\xc3\xb6\xc3\x9f"
+      "er",
+        8,
+        "gr\xc3\xb6\xc3\x9f"
+        "er" },
     { "\xe6\x97\xa5\xf0\x9f\x98\x80", 7, "\xe6\x97\xa5\xf0\x9f\x98\x80" },
     { "\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf", 13, "\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf" },
-    { "a\x80" "b", 1, "a" BAD "b" },                             /* a continuation alone */
-    { "\xc3", 0, BAD },                                          /* cut */
-    { "\xe6\x97", 0, BAD },                                      /* cut: one sequence, one replacement */
-    { "\xf0\x9f\x98" "x", 0, BAD "x" },
-    { "\xc0\xaf", 0, BAD BAD },                                  /* over-long */
-    { "\xe0\x80\xaf", 0, BAD BAD BAD },                          /* over-long */
-    { "\xf0\x8f\xbf\xbf", 0, BAD BAD BAD BAD },                  /* over-long */
-    { "\xed\xa0\x80", 0, BAD BAD BAD },                          /* a surrogate */
-    { "\xf4\x90\x80\x80", 0, BAD BAD BAD BAD },                  /* above U+10FFFF */
+    { "a\x80"
+      "b",
+        1, "a" BAD "b" },   /* a continuation alone */
+    { "\xc3", 0, BAD },     /* cut */
+    { "\xe6\x97", 0, BAD }, /* cut: one sequence, one replacement */
+    { "\xf0\x9f\x98"
+      "x",
+        0, BAD "x" },
+    { "\xc0\xaf", 0, BAD BAD },                 /* over-long */
+    { "\xe0\x80\xaf", 0, BAD BAD BAD },         /* over-long */
+    { "\xf0\x8f\xbf\xbf", 0, BAD BAD BAD BAD }, /* over-long */
+    { "\xed\xa0\x80", 0, BAD BAD BAD },         /* a surrogate */
+    { "\xf4\x90\x80\x80", 0, BAD BAD BAD BAD }, /* above U+10FFFF */
     { "\xff\xfe", 0, BAD BAD },
-    { "0123456789abcdef\xff" "0123456789abcdef", 16, "0123456789abcdef" BAD "0123456789abcdef" },
+    { "0123456789abcdef\xff"
+      "0123456789abcdef",
+        16, "0123456789abcdef" BAD "0123456789abcdef" },
 };
 
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };

@@ -1,0 +1,33 @@
+/* All components of this build. A new one is a line here, beside its file. */
+#include "collector/registry.h"
+
+extern const struct component_type otlp_receiver;
+extern const struct component_type batch_processor;
+extern const struct component_type memory_limiter_processor;
+extern const struct component_type forward_connector;
+extern const struct component_type debug_exporter;
+extern const struct component_type file_exporter;
+extern const struct component_type nop_exporter;
+extern const struct component_type otlp_grpc_exporter;
+extern const struct component_type otlp_http_exporter;
+extern const struct component_type basicauth_extension;
+extern const struct component_type bearertokenauth_extension;
+extern const struct component_type file_storage_extension;
+extern const struct component_type health_check_extension;
+
+const struct component_type *const registry[] = {
+    &otlp_receiver,
+    &batch_processor,
+    &memory_limiter_processor,
+    &forward_connector,
+    &debug_exporter,
+    &file_exporter,
+    &nop_exporter,
+    &otlp_grpc_exporter,
+    &otlp_http_exporter,
+    &basicauth_extension,
+    &bearertokenauth_extension,
+    &file_storage_extension,
+    &health_check_extension,
+    NULL,
+};
