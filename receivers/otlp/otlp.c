@@ -92,6 +92,16 @@ static bool uses_http(const struct otlp *self)
     return self->http_present || !self->protocols_present;
 }
 
+/* A path, not an address: a colon before the first slash would be a scheme's. */
+static bool check_path(const char *path, struct error *err)
+{
+    size_t length = strcspn(path, ":/?#");
+
+    if (path[length] == '\0' || path[length] == '/')
+        return true;
+    return fail(err, "protocols.http: \"%s\" is not a path such as /v1/traces", path);
+}
+
 static bool otlp_validate(struct component *component, struct error *err)
 {
     const struct otlp *self = (const struct otlp *)component;
@@ -101,9 +111,12 @@ static bool otlp_validate(struct component *component, struct error *err)
 
     if (!uses_grpc(self) && !uses_http(self))
         return fail(err, "protocols: name at least one of grpc and http");
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++) {
+        if (!check_path(paths[i], err))
+            return false;
         if (strcmp(paths[i], paths[(i + 1) % 3]) == 0)
             return fail(err, "protocols.http: \"%s\" cannot take two signals", paths[i]);
+    }
     if (uses_grpc(self) && !grpc_listen_to_net(&self->grpc, &grpc, err))
         return fail_within(err, "protocols.grpc");
     if (uses_http(self) && !http_listen_to_net(&self->http.listen, &http, err))

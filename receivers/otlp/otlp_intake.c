@@ -257,6 +257,10 @@ void otlp_take(const struct otlp_request *request, struct payload *body)
 
     if (body == NULL || body->size == 0) {
         payload_unref(body);
+        if (request->encoding == OTLP_ENCODING_JSON) { /* no bytes are an empty protobuf message, but no JSON value */
+            refuse_malformed(request, "expected an object, found the end of the text", NULL, 0);
+            return;
+        }
         answer_success(request);
         return;
     }
