@@ -42,8 +42,12 @@ struct delivery_settings {
 
 /* Keys sending_queue and retry_on_failure, with offsets into struct delivery_settings; OPTION_INCLUDE it. */
 extern const struct option delivery_options[];
-/* Those of sending_queue alone, with offsets into struct queue_settings: for an exporter whose queue is off unless it is written. */
-extern const struct option sending_queue_options[];
+
+/*
+ * Those of sending_queue alone, and of its batch, with offsets into struct queue_settings and struct batcher_settings: for an exporter with other
+ * defaults (a block sending_queue before delivery_options, with the rows that differ, and then these), or whose queue is off unless it is written.
+ */
+extern const struct option sending_queue_options[], sending_queue_batch_options[];
 
 /* Checks across the options, and sets what one takes from another (the batcher's sizer). Done by configuration_instance. */
 bool delivery_settings_check(struct delivery_settings *settings, struct error *err);

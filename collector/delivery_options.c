@@ -10,7 +10,7 @@ static const struct option partition_options[] = {
     { 0 },
 };
 
-static const struct option batch_options[] = {
+const struct option sending_queue_batch_options[] = {
     { "flush_timeout", OPTION_DURATION, BATCH(flush_timeout_ns), "200ms", "1ns..", "longest time that data waits for a batch to fill" },
     { "min_size", OPTION_INT, BATCH(min_size), "8192", "0..", "a batch of this size goes at once" },
     { "max_size", OPTION_INT, BATCH(max_size), "0", "0..", "larger batches are cut; 0: never" },
@@ -32,7 +32,7 @@ const struct option sending_queue_options[] = {
     { "wait_for_result", OPTION_BOOL, QUEUE(wait_for_result), "false", NULL, "answer the source only when the destination has answered" },
     { "storage", OPTION_ID, QUEUE(storage), NULL, NULL,
         "storage extension that keeps the queue on disk: then acknowledged means stored, and max_elapsed_time does not apply" },
-    { "batch", OPTION_BLOCK, QUEUE(batch), NULL, NULL, "gathers requests on their way out of the queue", batch_options,
+    { "batch", OPTION_BLOCK, QUEUE(batch), NULL, NULL, "gathers requests on their way out of the queue", sending_queue_batch_options,
         .present = QUEUE(batch_present) },
     { "blocking", OPTION_REMOVED, 0, NULL, NULL, "use block_on_overflow" },
     { 0 },

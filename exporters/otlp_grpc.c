@@ -17,14 +17,14 @@
 
 struct otlp_grpc {
     struct component base;
-    struct grpc_connect_settings grpc;  /* options */
-    int64_t timeout_ns;                 /* option */
-    struct delivery_settings delivery;  /* options */
+    struct grpc_connect_settings grpc; /* options */
+    int64_t timeout_ns;                /* option */
+    struct delivery_settings delivery; /* options */
 
     struct otlp_form form;
-    struct buffer headers;              /* "name: value\n"..., of every call */
-    struct component *authenticator;    /* borrowed until stop; NULL: none */
-    struct grpc_client *client;         /* owned */
+    struct buffer headers;           /* "name: value\n"..., of every call */
+    struct component *authenticator; /* borrowed until stop; NULL: none */
+    struct grpc_client *client;      /* owned */
     struct stretch failures;
 };
 
@@ -200,9 +200,11 @@ static struct outcome conclude(struct otlp_grpc *self, const struct batch *batch
         return outcome;
     }
     if (answer->from_server)
-        snprintf(result, sizeof(result), "%s%s", grpc_status_name((int)answer->status), otlp_excerpt(buffer_slice(&answer->message), excerpt));
+        snprintf(
+            result, sizeof(result), "%s%s", grpc_status_name((int)answer->status), otlp_excerpt(buffer_slice(&answer->message), excerpt));
     else
-        snprintf(result, sizeof(result), "%.*s", (int)(answer->message.size < sizeof(result) ? answer->message.size : sizeof(result) - 1), (const char *)answer->message.data);
+        snprintf(result, sizeof(result), "%.*s", (int)(answer->message.size < sizeof(result) ? answer->message.size : sizeof(result) - 1),
+            (const char *)answer->message.data);
     report_failure(self, batch, outcome, result);
     return outcome;
 }

@@ -25,10 +25,10 @@ struct otlp_http {
     struct delivery_settings delivery;          /* options */
 
     struct otlp_form form;
-    char *urls[SIGNAL_COUNT];                   /* owned; NULL: no endpoint for that signal */
-    struct buffer headers;                      /* "Name: value\n"..., of every request */
-    struct component *authenticator;            /* borrowed until stop; NULL: none */
-    struct http_client *client;                 /* owned */
+    char *urls[SIGNAL_COUNT];        /* owned; NULL: no endpoint for that signal */
+    struct buffer headers;           /* "Name: value\n"..., of every request */
+    struct component *authenticator; /* borrowed until stop; NULL: none */
+    struct http_client *client;      /* owned */
     struct stretch failures;
 };
 
@@ -102,9 +102,10 @@ static bool otlp_http_validate(struct component *component, struct error *err)
     if (!any)
         return fail(err, "endpoint is missing: set it, or traces_endpoint, metrics_endpoint and logs_endpoint");
     return check_url(self->http.endpoint, "endpoint", err) && check_url(self->signal_endpoints[SIGNAL_TRACES], "traces_endpoint", err) &&
-           check_url(self->signal_endpoints[SIGNAL_METRICS], "metrics_endpoint", err) && check_url(self->signal_endpoints[SIGNAL_LOGS], "logs_endpoint", err) &&
-           check_url(self->signal_endpoints[SIGNAL_PROFILES], "profiles_endpoint", err) && check_url(self->http.proxy_url, "proxy_url", err) && read_form(self, err) &&
-           otlp_headers_check(&self->http.headers, err);
+           check_url(self->signal_endpoints[SIGNAL_METRICS], "metrics_endpoint", err) &&
+           check_url(self->signal_endpoints[SIGNAL_LOGS], "logs_endpoint", err) &&
+           check_url(self->signal_endpoints[SIGNAL_PROFILES], "profiles_endpoint", err) &&
+           check_url(self->http.proxy_url, "proxy_url", err) && read_form(self, err) && otlp_headers_check(&self->http.headers, err);
 }
 
 static void write_headers(struct otlp_http *self)
@@ -282,7 +283,8 @@ static void otlp_http_consume(struct component *component, struct batch *batch)
     struct outcome outcome = outcome_retry("no_memory", 0);
 
     if (self->urls[batch->signal] == NULL) {
-        log_error(self->base.path, "no endpoint for %s: set endpoint or %s_endpoint", signal_name(batch->signal), signal_name(batch->signal));
+        log_error(
+            self->base.path, "no endpoint for %s: set endpoint or %s_endpoint", signal_name(batch->signal), signal_name(batch->signal));
         batch_settle(batch, outcome_rejected("no_endpoint"));
         return;
     }

@@ -11,6 +11,7 @@
 
 #include "collector/base/log.h"
 #include "collector/wire/json.h"
+#include "collector/wire/utf8.h"
 
 static bool list_runs(struct otlp_message *message, const struct batch *batch)
 {
@@ -131,7 +132,8 @@ bool otlp_headers_make(struct otlp_headers *headers, const struct otlp_headers_s
         return false;
     if (headers->text.failed)
         return fail(err, "out of memory for the headers");
-    return cut_lines(headers, source->lower_case) || fail(err, "%s gave headers that are malformed or too many", authenticator != NULL ? authenticator->path : "headers");
+    return cut_lines(headers, source->lower_case) ||
+           fail(err, "%s gave headers that are malformed or too many", authenticator != NULL ? authenticator->path : "headers");
 }
 
 void otlp_headers_fini(struct otlp_headers *headers)
@@ -154,19 +156,32 @@ bool otlp_find_authenticator(const struct component *self, const char *id, struc
 
 /* ---- the log ---- */
 
+/* A byte as it may stand in a log line: control bytes as spaces, and what is not text at all as question marks. */
+static char printable(uint8_t byte, bool text)
+{
+    if (byte < 0x20 || byte == 0x7f)
+        return ' ';
+    return byte >= 0x80 && !text ? '?' : (char)byte;
+}
+
 const char *otlp_excerpt(struct slice text, char out[OTLP_EXCERPT_SIZE])
 {
-    size_t size = text.size < 200 ? text.size : 200, used = 0;
+    struct slice part = slice_of(text.data, text.size < 200 ? text.size : 200);
+    size_t used;
+    bool valid;
 
     out[0] = '\0';
-    while (size > 0 && text.data[size - 1] <= ' ')
-        size--;
-    if (size == 0)
+    while (part.size < text.size && part.size > 0 && (text.data[part.size] & 0xc0) == 0x80)
+        part.size--; /* not through a character */
+    while (part.size > 0 && part.data[part.size - 1] <= ' ')
+        part.size--;
+    if (part.size == 0)
         return out;
+    valid = utf8_is_valid(part);
     used = (size_t)snprintf(out, OTLP_EXCERPT_SIZE, ": \"");
-    for (size_t i = 0; i < size; i++)
-        out[used++] = text.data[i] < 0x20 || text.data[i] == 0x7f ? ' ' : (char)text.data[i];
-    snprintf(out + used, OTLP_EXCERPT_SIZE - used, text.size > size + 1 ? "...\"" : "\"");
+    for (size_t i = 0; i < part.size; i++)
+        out[used++] = printable(part.data[i], valid);
+    snprintf(out + used, OTLP_EXCERPT_SIZE - used, text.size > 200 ? "...\"" : "\"");
     return out;
 }
 
@@ -197,11 +212,11 @@ void otlp_destination_failed(struct stretch *stretch, const struct component *se
     const char *reason = failure->outcome.reason, *help = advice(reason);
 
     if (failure->outcome.verdict == VERDICT_REJECTED)
-        log_error(self->path, "%zu records are lost, the destination will never take them (%s): %s: %s%s%s", failure->records, reason, failure->tried,
-            failure->result, *help != '\0' ? "; " : "", help);
+        log_error(self->path, "%zu records are lost, the destination will never take them (%s): %s: %s%s%s", failure->records, reason,
+            failure->tried, failure->result, *help != '\0' ? "; " : "", help);
     else if (stretch_failed(stretch, reason))
-        log_warn(self->path, "can't deliver (%s): %s: %s%s%s; further failures of this kind are not logged", reason, failure->tried, failure->result,
-            *help != '\0' ? "; " : "", help);
+        log_warn(self->path, "can't deliver (%s): %s: %s%s%s; further failures of this kind are not logged", reason, failure->tried,
+            failure->result, *help != '\0' ? "; " : "", help);
 }
 
 void otlp_destination_worked(struct stretch *stretch, const struct component *self)

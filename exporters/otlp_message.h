@@ -21,7 +21,7 @@ struct otlp_message {
     const struct slice *parts; /* borrowed from the batch or from here */
     size_t part_count;
     struct slice inline_parts[OTLP_PARTS_INLINE];
-    struct slice *more_parts;  /* owned */
+    struct slice *more_parts; /* owned */
     struct buffer text, compressed;
 };
 
@@ -62,8 +62,8 @@ bool otlp_find_authenticator(const struct component *self, const char *id, struc
 
 struct otlp_failure {
     struct outcome outcome;
-    const char *tried;   /* "POST http://host/v1/traces" */
-    const char *result;  /* "status 503: overloaded" */
+    const char *tried;  /* "POST http://host/v1/traces" */
+    const char *result; /* "status 503: overloaded" */
     size_t records;
 };
 void otlp_destination_failed(struct stretch *stretch, const struct component *self, const struct otlp_failure *failure);

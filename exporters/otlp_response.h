@@ -9,7 +9,7 @@
 #include "collector/wire/signal.h"
 
 struct otlp_partial_success {
-    int64_t rejected;    /* records; never negative */
+    int64_t rejected; /* records; never negative */
     struct buffer message;
 };
 void otlp_partial_success_fini(struct otlp_partial_success *partial);
@@ -20,7 +20,7 @@ bool otlp_read_partial_success_json(struct slice response, struct otlp_partial_s
 
 struct otlp_status {
     int code;
-    struct slice message;   /* borrowed from the bytes */
+    struct slice message; /* borrowed from the bytes */
     bool has_retry_info;
     int64_t retry_delay_ns; /* never negative; at most a day */
 };

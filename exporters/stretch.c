@@ -23,6 +23,7 @@ bool stretch_worked(struct stretch *stretch, struct stretch_past *past)
         atomic_exchange_explicit(&stretch->reason, NULL, memory_order_relaxed) == NULL)
         return false;
     past->attempts = atomic_load_explicit(&stretch->attempts, memory_order_relaxed);
-    past->seconds = (double)(clock_monotonic_nanos() - atomic_load_explicit(&stretch->since_ns, memory_order_relaxed)) / (double)NANOS_PER_SECOND;
+    past->seconds =
+        (double)(clock_monotonic_nanos() - atomic_load_explicit(&stretch->since_ns, memory_order_relaxed)) / (double)NANOS_PER_SECOND;
     return true;
 }

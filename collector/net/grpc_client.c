@@ -18,8 +18,8 @@
 
 struct grpc_client {
     struct grpc_client_settings settings;
-    struct url url;       /* host, port and authority of the endpoint */
-    char unix_path[128];  /* empty: TCP */
+    struct url url;         /* host, port and authority of the endpoint */
+    char unix_path[128];    /* empty: TCP */
     struct tls_client *tls; /* NULL: plain */
     struct stream_cancel cancel;
     atomic_uint connects;
@@ -69,7 +69,8 @@ static bool parse_endpoint(struct grpc_client *client, bool *https, struct error
     *https = skip_prefix(&text, "https://");
     if (!*https && !skip_prefix(&text, "http://") && skip_prefix(&text, "dns:")) {
         if (skip_prefix(&text, "//") && !skip_prefix(&text, "/"))
-            return fail(err, "endpoint \"%s\" names a DNS server, which is not supported; write dns:///host:port", client->settings.endpoint);
+            return fail(
+                err, "endpoint \"%s\" names a DNS server, which is not supported; write dns:///host:port", client->settings.endpoint);
     } else if (!*https) {
         skip_prefix(&text, "passthrough:///");
     }
@@ -320,7 +321,8 @@ static bool attempt(struct grpc_client *client, struct grpc_exchange *exchange)
     }
     reused = connection->reused;
     result = grpc_connection_run(connection, exchange, &err);
-    untouched = !exchange->started && (result == GRPC_RUN_BROKEN || (result == GRPC_RUN_DONE && exchange->reset_code == NGHTTP2_REFUSED_STREAM));
+    untouched =
+        !exchange->started && (result == GRPC_RUN_BROKEN || (result == GRPC_RUN_DONE && exchange->reset_code == NGHTTP2_REFUSED_STREAM));
     if (result == GRPC_RUN_DONE && !connection->going_away)
         give_back(client, connection);
     else
@@ -366,8 +368,9 @@ void grpc_client_call(struct grpc_client *client, const struct grpc_request *req
 
 const char *grpc_status_name(int status)
 {
-    static const char *const names[] = { "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED" };
+    static const char *const names[] = { "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
+        "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+        "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED" };
 
     return status >= 0 && (size_t)status < sizeof(names) / sizeof(names[0]) ? names[status] : "UNKNOWN";
 }

@@ -39,15 +39,15 @@ struct grpc_request {
     const char *encoding;       /* grpc-encoding of a message that is compressed; NULL: it is not */
     const struct slice *parts;  /* the message, one part after the other; borrowed for the call */
     size_t part_count;
-    size_t response_limit;      /* bytes of response kept; 0: 64 KiB. A longer one is cut */
+    size_t response_limit; /* bytes of response kept; 0: 64 KiB. A longer one is cut */
 };
 
 struct grpc_answer {
     enum grpc_status status;
-    struct buffer message;      /* the status's text, or what went wrong here */
-    struct buffer details;      /* grpc-status-details-bin, decoded: google.rpc.Status */
-    struct buffer body;         /* the response message, without its prefix */
-    bool from_server;           /* the status was said by the server, not made up here (no connection, time-out, reset) */
+    struct buffer message; /* the status's text, or what went wrong here */
+    struct buffer details; /* grpc-status-details-bin, decoded: google.rpc.Status */
+    struct buffer body;    /* the response message, without its prefix */
+    bool from_server;      /* the status was said by the server, not made up here (no connection, time-out, reset) */
 };
 /* fini of a zeroed answer is fine. */
 void grpc_answer_fini(struct grpc_answer *answer);

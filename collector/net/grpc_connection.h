@@ -23,7 +23,7 @@ struct grpc_exchange {
     struct grpc_answer *answer;
     const char *scheme, *authority;
     struct stream_limits limits;
-    int64_t timeout_ns;        /* for grpc-timeout; 0: none */
+    int64_t timeout_ns; /* for grpc-timeout; 0: none */
     int64_t keepalive_time_ns, keepalive_timeout_ns;
 
     uint8_t prefix[GRPC_PREFIX_SIZE];
@@ -33,12 +33,12 @@ struct grpc_exchange {
 
     int32_t stream_id;
     int http_status;
-    int grpc_status;           /* -1: none came */
-    size_t response_seen;      /* bytes of response message, prefix included */
+    int grpc_status;      /* -1: none came */
+    size_t response_seen; /* bytes of response message, prefix included */
     bool response_compressed;
-    bool started;              /* response headers came */
-    bool ended;                /* the response is whole, or the stream was reset */
-    uint32_t reset_code;       /* HTTP/2 error code; 0: none */
+    bool started;        /* response headers came */
+    bool ended;          /* the response is whole, or the stream was reset */
+    uint32_t reset_code; /* HTTP/2 error code; 0: none */
 };
 
 struct grpc_connection {
@@ -49,12 +49,12 @@ struct grpc_connection {
     struct grpc_connection *next;   /* idle */
     int64_t idle_since_ns;
     bool reused;
-    bool going_away;                /* GOAWAY came: no new call */
+    bool going_away; /* GOAWAY came: no new call */
 };
 
 enum grpc_run {
-    GRPC_RUN_DONE,      /* the exchange says what came */
-    GRPC_RUN_BROKEN,    /* the connection failed: err */
+    GRPC_RUN_DONE,   /* the exchange says what came */
+    GRPC_RUN_BROKEN, /* the connection failed: err */
     GRPC_RUN_TIMED_OUT,
     GRPC_RUN_CANCELLED,
 };

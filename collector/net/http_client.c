@@ -29,9 +29,9 @@ struct connection {
     struct connection *next; /* idle */
     int64_t idle_since_ns;
     bool reused;
-    bool proxied;            /* plain HTTP through a proxy: the request names the whole URL */
+    bool proxied; /* plain HTTP through a proxy: the request names the whole URL */
     bool https;
-    char authority[272];     /* whom it leads to */
+    char authority[272]; /* whom it leads to */
 };
 
 struct http_client {
@@ -318,7 +318,8 @@ static bool attempt(struct exchange *exchange, struct http_answer *answer, bool 
         connection_close(exchange->connection);
     exchange->connection = NULL;
     *stale = !answered && reused && !exchange->reader.started &&
-             (exchange->limits.deadline_ns == 0 || clock_monotonic_nanos() < exchange->limits.deadline_ns) && !atomic_load(&exchange->client->cancel.set);
+             (exchange->limits.deadline_ns == 0 || clock_monotonic_nanos() < exchange->limits.deadline_ns) &&
+             !atomic_load(&exchange->client->cancel.set);
     if (!answered)
         answer->status = 0;
     http_response_reader_fini(&exchange->reader);

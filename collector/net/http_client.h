@@ -17,9 +17,9 @@ struct http_client_settings {
     const char *proxy_url;          /* NULL: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say */
     int64_t timeout_ns;             /* whole call; 0: none */
     bool disable_keep_alives;
-    int64_t idle_conn_timeout_ns;   /* an idle connection is not used again after that; 0: none */
-    int64_t max_idle_conns;         /* kept at most; 0: as many as there were calls at the same time */
-    const char *unix_path;          /* connect there whatever the URL's host says */
+    int64_t idle_conn_timeout_ns; /* an idle connection is not used again after that; 0: none */
+    int64_t max_idle_conns;       /* kept at most; 0: as many as there were calls at the same time */
+    const char *unix_path;        /* connect there whatever the URL's host says */
 };
 
 struct http_client; /* a pool of connections */
@@ -32,19 +32,19 @@ void http_client_destroy(struct http_client *client);
 void http_client_cancel(struct http_client *client);
 
 struct http_call {
-    const char *method;             /* NULL: POST */
+    const char *method; /* NULL: POST */
     const char *url;
-    const char *const *headers;     /* "Name: value", NULL-terminated; Host, Content-Length and Connection are added. NULL: none */
-    const struct slice *parts;      /* the body, one after the other; borrowed for the call */
+    const char *const *headers; /* "Name: value", NULL-terminated; Host, Content-Length and Connection are added. NULL: none */
+    const struct slice *parts;  /* the body, one after the other; borrowed for the call */
     size_t part_count;
-    size_t response_limit;          /* bytes of response body kept; 0: 64 KiB. A longer one is cut */
+    size_t response_limit; /* bytes of response body kept; 0: 64 KiB. A longer one is cut */
 };
 
 struct http_answer {
-    int status;                     /* 0: none came; see the error */
+    int status; /* 0: none came; see the error */
     struct buffer body;
-    int64_t retry_after_ns;         /* Retry-After, seconds or date; 0: none */
-    struct buffer headers;          /* "name: value\n", names lower case, trailers too */
+    int64_t retry_after_ns; /* Retry-After, seconds or date; 0: none */
+    struct buffer headers;  /* "name: value\n", names lower case, trailers too */
 };
 /* fini of a zeroed answer is fine. */
 void http_answer_fini(struct http_answer *answer);

@@ -78,8 +78,8 @@ static void read_status(struct http_response_reader *reader, struct slice line)
 {
     const uint8_t *at = line.data;
 
-    if (line.size < 12 || !slice_starts_with(line, SLICE("HTTP/1.")) || !is_digit(at[7]) || at[8] != ' ' || !is_digit(at[9]) || !is_digit(at[10]) ||
-        !is_digit(at[11]) || at[9] == '0' || (line.size > 12 && at[12] != ' ')) {
+    if (line.size < 12 || !slice_starts_with(line, SLICE("HTTP/1.")) || !is_digit(at[7]) || at[8] != ' ' || !is_digit(at[9]) ||
+        !is_digit(at[10]) || !is_digit(at[11]) || at[9] == '0' || (line.size > 12 && at[12] != ' ')) {
         bad(reader, "the response is not HTTP/1.1");
         return;
     }
@@ -92,7 +92,8 @@ static void read_length(struct http_response_reader *reader, struct slice value)
     uint64_t length = 0;
 
     for (size_t i = 0; i < value.size; i++)
-        if (!is_digit(value.data[i]) || __builtin_mul_overflow(length, 10, &length) || __builtin_add_overflow(length, (uint64_t)(value.data[i] - '0'), &length)) {
+        if (!is_digit(value.data[i]) || __builtin_mul_overflow(length, 10, &length) ||
+            __builtin_add_overflow(length, (uint64_t)(value.data[i] - '0'), &length)) {
             bad(reader, "the response's content-length is not a number");
             return;
         }
@@ -171,15 +172,13 @@ static void end_of_head(struct http_response_reader *reader)
         buffer_clear(&reader->answer->headers);
     } else if (status == 101) {
         bad(reader, "the server switches to another protocol unasked");
-    } else if (reader->head_only || status == 204 || status == 304) {
+    } else if (reader->head_only || status == 204 || status == 304 || (!reader->chunked && reader->have_length && reader->left == 0)) {
         done(reader);
     } else if (reader->chunked) {
         reader->state = HTTP_RESPONSE_CHUNK_SIZE;
     } else if (!reader->have_length) {
         reader->state = HTTP_RESPONSE_UNTIL_END;
         reader->keep_alive = false;
-    } else if (reader->left == 0) {
-        done(reader);
     } else {
         reader->state = HTTP_RESPONSE_BODY;
     }
@@ -323,7 +322,8 @@ void http_response_end(struct http_response_reader *reader)
     if (reader->state == HTTP_RESPONSE_UNTIL_END)
         done(reader);
     else if (reader->state != HTTP_RESPONSE_DONE && reader->state != HTTP_RESPONSE_BAD)
-        bad(reader, reader->started ? "the server closed the connection in the middle of its answer" : "the server closed the connection without an answer");
+        bad(reader, reader->started ? "the server closed the connection in the middle of its answer"
+                                    : "the server closed the connection without an answer");
     reader->keep_alive = false;
 }
 
@@ -344,7 +344,8 @@ struct slice http_answer_header(const struct http_answer *answer, const char *na
         const uint8_t *end = memchr(rest.data, '\n', rest.size);
         size_t length = end != NULL ? (size_t)(end - rest.data) : rest.size;
 
-        if (length >= wanted.size + 2 && rest.data[wanted.size] == ':' && slice_equal_ignoring_case(slice_of(rest.data, wanted.size), wanted))
+        if (length >= wanted.size + 2 && rest.data[wanted.size] == ':' &&
+            slice_equal_ignoring_case(slice_of(rest.data, wanted.size), wanted))
             return slice_of(rest.data + wanted.size + 2, length - wanted.size - 2);
         rest = slice_of(rest.data + length + (end != NULL), rest.size - length - (end != NULL));
     }

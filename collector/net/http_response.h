@@ -9,10 +9,10 @@
 
 enum http_response_state {
     HTTP_RESPONSE_HEAD,
-    HTTP_RESPONSE_BODY,       /* `left` bytes */
-    HTTP_RESPONSE_UNTIL_END,  /* of the connection */
+    HTTP_RESPONSE_BODY,      /* `left` bytes */
+    HTTP_RESPONSE_UNTIL_END, /* of the connection */
     HTTP_RESPONSE_CHUNK_SIZE,
-    HTTP_RESPONSE_CHUNK,      /* `left` bytes */
+    HTTP_RESPONSE_CHUNK, /* `left` bytes */
     HTTP_RESPONSE_CHUNK_END,
     HTTP_RESPONSE_TRAILERS,
     HTTP_RESPONSE_DONE,
@@ -25,11 +25,11 @@ struct http_response_reader {
     size_t body_limit;          /* bytes of the body that are kept */
     size_t seen;                /* bytes of the head or of a line, or of the body, against their bounds */
     uint64_t left;
-    bool head_only;             /* the request was HEAD */
-    bool keep_alive;            /* valid when done */
-    bool started;               /* a byte came */
+    bool head_only;  /* the request was HEAD */
+    bool keep_alive; /* valid when done */
+    bool started;    /* a byte came */
     bool have_length, chunked;
-    const char *fault;          /* static; when bad */
+    const char *fault; /* static; when bad */
     struct buffer line;
 };
 

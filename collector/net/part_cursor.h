@@ -8,8 +8,8 @@ struct part_cursor {
     struct slice head;         /* part 0 */
     const struct slice *parts; /* parts 1 .. count */
     size_t count;
-    size_t index, offset;      /* next byte: this part, behind so many of its bytes */
-    uint64_t left;             /* bytes not yet passed */
+    size_t index, offset; /* next byte: this part, behind so many of its bytes */
+    uint64_t left;        /* bytes not yet passed */
 };
 
 struct part_cursor part_cursor_of(struct slice head, const struct slice *parts, size_t count);

@@ -54,14 +54,15 @@ static bool read_answer(struct stream *stream, const struct stream_limits *limit
     return answer.status / 100 == 2 || fail(err, "the proxy refused to connect, with status %d", answer.status);
 }
 
-bool proxy_tunnel(struct stream *stream, const char *proxy, const struct url *destination, const struct stream_limits *limits, struct error *err)
+bool proxy_tunnel(
+    struct stream *stream, const char *proxy, const struct url *destination, const struct stream_limits *limits, struct error *err)
 {
     const char *open = strchr(destination->host, ':') != NULL ? "[" : "", *close = *open != '\0' ? "]" : "";
     struct buffer head = { 0 };
     bool sent;
 
-    buffer_printf(&head, "CONNECT %s%s%s:%s HTTP/1.1\r\nHost: %s%s%s:%s\r\n", open, destination->host, close, destination->port, open, destination->host, close,
-        destination->port);
+    buffer_printf(&head, "CONNECT %s%s%s:%s HTTP/1.1\r\nHost: %s%s%s:%s\r\n", open, destination->host, close, destination->port, open,
+        destination->host, close, destination->port);
     proxy_credentials(proxy, &head);
     buffer_append_string(&head, "\r\n");
     sent = !head.failed && stream_write_all(stream, buffer_slice(&head), limits, err);

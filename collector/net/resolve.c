@@ -19,7 +19,7 @@ enum { LOOKUP_STACK = 256 * 1024 };
 
 struct lookup {
     atomic_uint references;
-    int done; /* eventfd */
+    int done;          /* eventfd */
     atomic_int result; /* set last, before `done` */
     struct addrinfo *list;
     char port[16];

@@ -89,7 +89,8 @@ unsigned stream_wait(struct stream *stream, bool writable, const struct stream_l
 /* Waits until the connection stands or failed; 0 or an errno. */
 static int finish_connect(struct stream *stream, const struct stream_limits *limits)
 {
-    struct pollfd watched[2] = { { .fd = stream->fd, .events = POLLOUT }, { .fd = limits->cancel != NULL ? limits->cancel->fd : -1, .events = POLLIN } };
+    struct pollfd watched[2] = { { .fd = stream->fd, .events = POLLOUT },
+        { .fd = limits->cancel != NULL ? limits->cancel->fd : -1, .events = POLLIN } };
     int error = 0, count;
     socklen_t size = sizeof(error);
 
@@ -182,7 +183,8 @@ static bool fail_handshake(struct stream *stream, const struct stream_tls *tls, 
     const char *hint = "";
 
     if (verified != X509_V_OK && SSL_get_verify_mode(stream->ssl) != SSL_VERIFY_NONE)
-        return fail(err, "TLS: the certificate of \"%s\" is not trusted: %s (tls.ca_file names the authority; tls.server_name_override the name)",
+        return fail(err,
+            "TLS: the certificate of \"%s\" is not trusted: %s (tls.ca_file names the authority; tls.server_name_override the name)",
             tls->server_name, X509_verify_cert_error_string(verified));
     if (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER)
         hint = " (the server does not speak TLS here; for plain text use an http:// URL, or tls.insecure: true with gRPC)";
@@ -333,7 +335,8 @@ const char *stream_failure(const struct stream *stream, char *out, size_t size)
     int error = errno;
 
     if (stream->ssl != NULL && error == EPROTO)
-        snprintf(out, size, "TLS: %s", ERR_reason_error_string(ERR_peek_error()) != NULL ? ERR_reason_error_string(ERR_peek_error()) : "protocol error");
+        snprintf(out, size, "TLS: %s",
+            ERR_reason_error_string(ERR_peek_error()) != NULL ? ERR_reason_error_string(ERR_peek_error()) : "protocol error");
     else
         snprintf(out, size, "%s", strerror(error));
     return out;

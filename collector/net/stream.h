@@ -27,7 +27,7 @@ void stream_cancel_set(struct stream_cancel *cancel);
 
 /* How long one call may take. */
 struct stream_limits {
-    int64_t deadline_ns; /* clock_monotonic_nanos; 0: none */
+    int64_t deadline_ns;          /* clock_monotonic_nanos; 0: none */
     struct stream_cancel *cancel; /* borrowed; may be NULL */
 };
 

@@ -11,7 +11,7 @@
 #include "collector/base/crc32c.h"
 #include "collector/storage/names.h"
 
-enum { CHUNK_SIZE = 64 * 1024, QUARANTINE_MAX = 16 * 1024 * 1024 };
+enum { CHUNK_SIZE = 64 * 1024, QUARANTINE_MAX = 16 * 1024 * 1024, GAP_MAX = 1 << 20 };
 
 /* ---- the last segment ---- */
 
@@ -83,6 +83,17 @@ static uint64_t scan_segment(struct scan *scan, const struct segment *segment)
     return end;
 }
 
+/*
+ * Up to the next segment's name, but where names were changed by hand not more than there can be: the reader keeps a bit for each,
+ * and goes through them.
+ */
+static uint64_t count_of(const struct segment *segment, uint64_t next)
+{
+    uint64_t gap = next - segment->first, most = segment->size / JOURNAL_HEADER_SIZE + GAP_MAX;
+
+    return gap < most ? gap : most;
+}
+
 static void recover_last(struct journal *journal, struct segment *segment)
 {
     const struct filesystem *fs = journal->filesystem;
@@ -100,7 +111,7 @@ static void recover_last(struct journal *journal, struct segment *segment)
     if (end < segment->size)
         fs->truncate(fs->context, segment->handle, end); /* if that fails the bytes stay: nobody reads behind `size` */
     segment->size = end;
-    segment->count = journal->next_sequence - segment->first;
+    segment->count = count_of(segment, journal->next_sequence);
 }
 
 /* ---- the list ---- */
@@ -161,7 +172,7 @@ bool journal_recover(struct journal *journal, struct error *err)
     for (size_t i = 0; i < names.count; i++) {
         add_segment(journal, names.first[i], i + 1 == names.count);
         if (i + 1 < names.count)
-            journal->last->count = names.first[i + 1] - names.first[i];
+            journal->last->count = count_of(journal->last, names.first[i + 1]);
     }
     free(names.first);
     drop_empty_last(journal);

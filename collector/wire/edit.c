@@ -188,6 +188,17 @@ void edit_remove(struct edit *edit, uint32_t number)
         remove_at(edit, first);
 }
 
+bool edit_get(const struct edit *edit, uint32_t number, struct pb_field *field)
+{
+    for (size_t i = edit->count; i-- > 0;) {
+        if (edit->fields[i].number != number || number == 0)
+            continue;
+        struct pb_reader reader = pb_reader_of((struct slice){ field_data(edit, &edit->fields[i]), edit->fields[i].size });
+        return pb_next(&reader, field);
+    }
+    return false;
+}
+
 /* ---- attributes ---- */
 
 static inline bool is_attribute(const struct edit *edit, const struct edit_field *field)
@@ -320,6 +331,24 @@ void edit_rename_attribute(struct edit *edit, struct slice key, struct slice new
     size_t start = edit->scratch.size;
     put_renamed(edit, &edit->fields[index], new_key);
     replace(edit, index, start);
+}
+
+void edit_clear_attributes(struct edit *edit)
+{
+    for (size_t i = 0; i < edit->count; i++) {
+        if (is_attribute(edit, &edit->fields[i]))
+            remove_at(edit, i);
+    }
+}
+
+void edit_append_attribute(struct edit *edit, struct slice key_value)
+{
+    struct slice none = { NULL, 0 };
+
+    reserve_scratch(edit, key_value.size + 2 * 10, &key_value, &none);
+    size_t start = edit->scratch.size;
+    pb_put_bytes(&edit->scratch, edit->attributes_field, key_value);
+    replace(edit, edit->count, start);
 }
 
 bool edit_attribute_at(const struct edit *edit, size_t *cursor, struct otlp_attribute *attribute)

@@ -35,6 +35,8 @@ void edit_set_varint(struct edit *edit, uint32_t number, uint64_t value);
 void edit_set_fixed64(struct edit *edit, uint32_t number, uint64_t value);
 void edit_set_fixed32(struct edit *edit, uint32_t number, uint32_t value);
 void edit_remove(struct edit *edit, uint32_t number);
+/* The last field of that number, as a reader of the message written back would see it; false when there is none. */
+bool edit_get(const struct edit *edit, uint32_t number, struct pb_field *field);
 
 /*
  * Attributes by key. get finds the first of that key. set writes over it, or appends; set, remove and rename leave no
@@ -44,6 +46,9 @@ bool edit_get_attribute(const struct edit *edit, struct slice key, struct otlp_v
 void edit_set_attribute(struct edit *edit, struct slice key, const struct otlp_value *value);
 void edit_remove_attribute(struct edit *edit, struct slice key);
 void edit_rename_attribute(struct edit *edit, struct slice key, struct slice new_key);
+/* For whoever writes all attributes anew: none is left; one is put behind all others, whatever its key. */
+void edit_clear_attributes(struct edit *edit);
+void edit_append_attribute(struct edit *edit, struct slice key_value);
 
 /* Iteration: cursor from 0; returns false behind the last attribute. Changing and removing while iterating is fine. */
 bool edit_attribute_at(const struct edit *edit, size_t *cursor, struct otlp_attribute *attribute);

@@ -100,7 +100,8 @@ static bool put_items(struct reader *reader, char closing)
         if (!(closing == '}' ? put_member(reader) : put_nested(reader, ELEMENT)))
             return false;
     } while (json_take(&reader->text, ','));
-    return json_take(&reader->text, closing) || json_fault(&reader->text, closing == '}' ? "expected \",\" or \"}\"" : "expected \",\" or \"]\"");
+    return json_take(&reader->text, closing) ||
+           json_fault(&reader->text, closing == '}' ? "expected \",\" or \"}\"" : "expected \",\" or \"]\"");
 }
 
 static bool put_list(struct reader *reader, char closing)

@@ -31,15 +31,15 @@ struct sampler {
 
 struct debug_exporter {
     struct component base;
-    int verbosity;                       /* option; enum verbosity */
-    int64_t sampling_initial;            /* option */
-    int64_t sampling_thereafter;         /* option */
-    bool use_internal_logger;            /* option */
-    struct option_strings output_paths;  /* option */
+    int verbosity;                      /* option; enum verbosity */
+    int64_t sampling_initial;           /* option */
+    int64_t sampling_thereafter;        /* option */
+    bool use_internal_logger;           /* option */
+    struct option_strings output_paths; /* option */
     bool queue_present;
-    struct delivery_settings delivery;   /* the queue: options */
+    struct delivery_settings delivery; /* the queue: options */
 
-    pthread_mutex_t lock;                /* for all below */
+    pthread_mutex_t lock; /* for all below */
     bool lock_made;
     struct sampler samplers[SIGNAL_COUNT];
     int outputs[OUTPUTS_MAX];
@@ -54,8 +54,10 @@ static const struct option options[] = {
     { "sampling_initial", OPTION_INT, FIELD(sampling_initial), "2", "0..", "batches of a signal that are told in each second" },
     { "sampling_thereafter", OPTION_INT, FIELD(sampling_thereafter), "1", "0..", "of those behind them, every n-th is told; 0: none" },
     { "use_internal_logger", OPTION_BOOL, FIELD(use_internal_logger), "true", NULL, "tell in weir's own log" },
-    { "output_paths", OPTION_STRINGS, FIELD(output_paths), NULL, NULL, "stdout, stderr or files; without the internal logger. None: stdout" },
-    { "sending_queue", OPTION_BLOCK, FIELD(delivery.queue), NULL, NULL, "the queue in front of the exporter; off unless it is written", sending_queue_options, .present = FIELD(queue_present) },
+    { "output_paths", OPTION_STRINGS, FIELD(output_paths), NULL, NULL,
+        "stdout, stderr or files; without the internal logger. None: stdout" },
+    { "sending_queue", OPTION_BLOCK, FIELD(delivery.queue), NULL, NULL, "the queue in front of the exporter; off unless it is written",
+        sending_queue_options, .present = FIELD(queue_present) },
     { 0 },
 };
 

@@ -74,7 +74,8 @@ static void write_event(struct slice body, size_t index, struct buffer *out)
     write_line("     -> Name: ", event.name, out);
     write_time_line("     -> Timestamp: ", event.time, out);
     buffer_printf(out, "     -> DroppedAttributesCount: %u\n", event.dropped);
-    text_attribute_lines((struct text_attributes){ body, OTLP_ATTRIBUTES_OF_SPAN_EVENT }, (struct text_block){ "     -> Attributes:", 0, 5 }, out);
+    text_attribute_lines(
+        (struct text_attributes){ body, OTLP_ATTRIBUTES_OF_SPAN_EVENT }, (struct text_block){ "     -> Attributes:", 0, 5 }, out);
 }
 
 static void write_link(struct slice body, size_t index, struct buffer *out)
@@ -87,10 +88,12 @@ static void write_link(struct slice body, size_t index, struct buffer *out)
     write_hex_line("     -> ID: ", link.span_id, out);
     write_line("     -> TraceState: ", link.trace_state, out);
     buffer_printf(out, "     -> DroppedAttributesCount: %u\n", link.dropped);
-    text_attribute_lines((struct text_attributes){ body, OTLP_ATTRIBUTES_OF_SPAN_LINK }, (struct text_block){ "     -> Attributes:", 0, 5 }, out);
+    text_attribute_lines(
+        (struct text_attributes){ body, OTLP_ATTRIBUTES_OF_SPAN_LINK }, (struct text_block){ "     -> Attributes:", 0, 5 }, out);
 }
 
-static void write_children(struct slice span, uint32_t number, void (*write)(struct slice body, size_t index, struct buffer *out), struct buffer *out)
+static void write_children(
+    struct slice span, uint32_t number, void (*write)(struct slice body, size_t index, struct buffer *out), struct buffer *out)
 {
     struct pb_reader reader = pb_reader_of(span);
     struct pb_field field;
@@ -119,7 +122,8 @@ static void write_span(struct slice body, struct buffer *out)
     write_time_line("    End time       : ", span.end_time, out);
     buffer_printf(out, "    Status code    : %s\n", text_name(codes, sizeof(codes) / sizeof(codes[0]), span.status_code, ""));
     write_line("    Status message : ", span.status_message, out);
-    buffer_printf(out, "    DroppedAttributesCount: %u\n    DroppedEventsCount: %u\n    DroppedLinksCount: %u\n", span.dropped_attributes, span.dropped_events, span.dropped_links);
+    buffer_printf(out, "    DroppedAttributesCount: %u\n    DroppedEventsCount: %u\n    DroppedLinksCount: %u\n", span.dropped_attributes,
+        span.dropped_events, span.dropped_links);
     text_attribute_lines((struct text_attributes){ body, OTLP_ATTRIBUTES_OF_SPAN }, (struct text_block){ "Attributes", 0, 0 }, out);
     write_children(body, 11, write_event, out);
     write_children(body, 13, write_link, out);
@@ -190,8 +194,8 @@ static void write_profile(struct slice body, struct buffer *out)
     }
     write_hex_line("    Profile ID     : ", id, out);
     write_time_line("    Start time     : ", time, out);
-    buffer_printf(out, "    DurationNano   : %llu\n    Dropped attributes count: %llu\n    Samples        : %zu\n", (unsigned long long)duration, (unsigned long long)dropped,
-        samples);
+    buffer_printf(out, "    DurationNano   : %llu\n    Dropped attributes count: %llu\n    Samples        : %zu\n",
+        (unsigned long long)duration, (unsigned long long)dropped, samples);
 }
 
 /* ---- what is around them ---- */
@@ -247,7 +251,8 @@ static void write_scope(struct slice scope, struct buffer *out)
     buffer_append_string(out, "InstrumentationScope ");
     buffer_append_slice(out, name);
     write_line(" ", version, out);
-    text_attribute_lines((struct text_attributes){ scope, OTLP_ATTRIBUTES_OF_SCOPE }, (struct text_block){ "InstrumentationScope attributes", 0, 0 }, out);
+    text_attribute_lines(
+        (struct text_attributes){ scope, OTLP_ATTRIBUTES_OF_SCOPE }, (struct text_block){ "InstrumentationScope attributes", 0, 0 }, out);
 }
 
 struct layout {
@@ -286,7 +291,8 @@ void text_detailed(enum signal signal, struct slice request, struct buffer *out)
 
         buffer_printf(out, "%s #%zu\n", layouts[signal].group, i);
         write_line("Resource SchemaURL: ", group.schema_url, out);
-        text_attribute_lines((struct text_attributes){ group.resource, OTLP_ATTRIBUTES_OF_RESOURCE }, (struct text_block){ "Resource attributes", 0, 0 }, out);
+        text_attribute_lines((struct text_attributes){ group.resource, OTLP_ATTRIBUTES_OF_RESOURCE },
+            (struct text_block){ "Resource attributes", 0, 0 }, out);
         write_children(group.resource, 3, write_entity, out);
         for (size_t j = 0; otlp_next_scope_group(&scopes, &scope); j++)
             write_scope_group(&layouts[signal], &scope, j, out);

@@ -72,7 +72,8 @@ static void write_exemplar(struct slice body, size_t index, struct buffer *out)
         buffer_printf(out, "     -> Value: %lld\n", (long long)exemplar.value);
     else
         write_fixed_line("     -> Value: ", exemplar.value_field == 3, pb_double(exemplar.value), out);
-    text_attribute_lines((struct text_attributes){ body, OTLP_ATTRIBUTES_OF_EXEMPLAR }, (struct text_block){ "     -> FilteredAttributes", 0, 5 }, out);
+    text_attribute_lines(
+        (struct text_attributes){ body, OTLP_ATTRIBUTES_OF_EXEMPLAR }, (struct text_block){ "     -> FilteredAttributes", 0, 5 }, out);
 }
 
 static void write_exemplars(struct slice point, uint32_t number, struct buffer *out)
@@ -135,21 +136,22 @@ static void write_negative_buckets(struct slice buckets, double factor, struct b
     uint64_t *counts = buckets_dup_counts(buckets, &count);
 
     for (size_t i = count; i-- > 0;)
-        write_bucket((struct bucket){ '[', ')', -exp((offset + (double)i + 1) * factor), -exp((offset + (double)i) * factor), counts[i] }, out);
+        write_bucket(
+            (struct bucket){ '[', ')', -exp((offset + (double)i + 1) * factor), -exp((offset + (double)i) * factor), counts[i] }, out);
     free(counts);
 }
 
 static void write_exponential(const struct distribution *point, struct buffer *out)
 {
-    double factor = ldexp(M_LN2, -point->scale), index = buckets_offset(point->positive);
+    double factor = ldexp(M_LN2, -point->scale), offset = buckets_offset(point->positive);
     struct numbers positive = numbers_of(point->positive, 2, true);
     uint64_t count;
 
     write_negative_buckets(point->negative, factor, out);
     if (point->zero_count != 0)
         buffer_printf(out, "Bucket [0, 0], Count: %llu\n", (unsigned long long)point->zero_count);
-    for (; numbers_next(&positive, &count); index++)
-        write_bucket((struct bucket){ '(', ']', exp(index * factor), exp((index + 1) * factor), count }, out);
+    for (size_t i = 0; numbers_next(&positive, &count); i++)
+        write_bucket((struct bucket){ '(', ']', exp((offset + (double)i) * factor), exp((offset + (double)i + 1) * factor), count }, out);
 }
 
 static void write_quantiles(const struct distribution *point, struct buffer *out)

@@ -121,8 +121,8 @@ static void write_exponential_buckets(const struct distribution *point, struct b
     if (point->zero_count != 0)
         buffer_printf(out, " zero=%llu", (unsigned long long)point->zero_count);
     offset = buckets_offset(point->positive);
-    for (double i = 0; numbers_next(&positive, &count); i++)
-        write_bounded(exp((offset + i + 1) * factor), count, out);
+    for (size_t i = 0; numbers_next(&positive, &count); i++)
+        write_bounded(exp((offset + (double)i + 1) * factor), count, out);
 }
 
 static void write_quantiles(const struct distribution *point, struct buffer *out)
@@ -207,7 +207,8 @@ static void write_metric(struct slice body, struct buffer *out)
 
 static void write_records(enum signal signal, const struct otlp_scope_group *group, struct buffer *out)
 {
-    static void (*const writers[SIGNAL_COUNT])(struct slice body, struct buffer *out) = { write_span, write_metric, write_log, write_profile };
+    static void (*const writers[SIGNAL_COUNT])(
+        struct slice body, struct buffer * out) = { write_span, write_metric, write_log, write_profile };
     struct otlp_records records = otlp_records(group);
     struct otlp_record record;
 
@@ -217,8 +218,8 @@ static void write_records(enum signal signal, const struct otlp_scope_group *gro
 
 void text_normal(enum signal signal, struct slice request, struct buffer *out)
 {
-    static const char *const names[SIGNAL_COUNT][2] = { { "ResourceTraces", "ScopeTraces" }, { "ResourceMetrics", "ScopeMetrics" }, { "ResourceLog", "ScopeLog" },
-        { "ResourceProfiles", "ScopeProfiles" } };
+    static const char *const names[SIGNAL_COUNT][2] = { { "ResourceTraces", "ScopeTraces" }, { "ResourceMetrics", "ScopeMetrics" },
+        { "ResourceLog", "ScopeLog" }, { "ResourceProfiles", "ScopeProfiles" } };
     struct otlp_groups groups = otlp_groups(request);
     struct otlp_group group;
 

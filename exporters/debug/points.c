@@ -13,11 +13,17 @@ struct layout {
 static const struct layout *layout_of(enum otlp_metric_kind kind)
 {
     static const struct layout histogram = { OTLP_ATTRIBUTES_OF_HISTOGRAM_POINT, .sum = 5, .min = 11, .max = 12, .exemplars = 8 };
-    static const struct layout exponential = { OTLP_ATTRIBUTES_OF_EXPONENTIAL_POINT, .sum = 5, .min = 12, .max = 13, .scale = 6, .zero_count = 7, .positive = 8,
-        .negative = 9, .exemplars = 11 };
+    static const struct layout exponential = { OTLP_ATTRIBUTES_OF_EXPONENTIAL_POINT, .sum = 5, .min = 12, .max = 13, .scale = 6,
+        .zero_count = 7, .positive = 8, .negative = 9, .exemplars = 11 };
     static const struct layout summary = { OTLP_ATTRIBUTES_OF_SUMMARY_POINT, .sum = 5, .always_has_sum = true };
 
     return kind == OTLP_HISTOGRAM ? &histogram : kind == OTLP_EXPONENTIAL_HISTOGRAM ? &exponential : &summary;
+}
+
+/* From -10 to 20 in practice; far enough out all buckets are 0 or infinite, so nothing is lost at the ends. */
+static int32_t clamp_scale(int64_t scale)
+{
+    return scale < -2000 ? -2000 : scale > 2000 ? 2000 : (int32_t)scale;
 }
 
 static void view_number(const struct layout *layout, const struct pb_field *field, struct distribution *out)
@@ -38,7 +44,7 @@ static void view_number(const struct layout *layout, const struct pb_field *fiel
         out->max = pb_double(field->scalar);
         out->has_max = true;
     } else if (field->number == layout->scale) {
-        out->scale = (int32_t)pb_zigzag_decode(field->scalar);
+        out->scale = clamp_scale(pb_zigzag_decode(field->scalar));
     } else if (field->number == layout->zero_count) {
         out->zero_count = field->scalar;
     }
@@ -50,7 +56,9 @@ void distribution_view(enum otlp_metric_kind kind, struct slice body, struct dis
     struct pb_reader reader = pb_reader_of(body);
     struct pb_field field;
 
-    *out = (struct distribution){ .body = body, .attributes = layout->attributes, .exemplars = layout->exemplars, .has_sum = layout->always_has_sum };
+    *out = (struct distribution){
+        .body = body, .attributes = layout->attributes, .exemplars = layout->exemplars, .has_sum = layout->always_has_sum
+    };
     while (pb_next(&reader, &field)) {
         if (field.type != PB_BYTES)
             view_number(layout, &field, out);

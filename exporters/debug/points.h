@@ -13,7 +13,7 @@ struct distribution {
     int32_t scale;
     struct slice positive, negative; /* contents of Buckets */
     enum otlp_attributes_field attributes;
-    uint32_t exemplars;              /* field number; 0: has none */
+    uint32_t exemplars; /* field number; 0: has none */
 };
 void distribution_view(enum otlp_metric_kind kind, struct slice body, struct distribution *out);
 

@@ -28,7 +28,8 @@ void text_summary(enum signal signal, const struct text_counts *counts, struct b
         buffer_printf(out, "{\"resource spans\": %zu, \"spans\": %zu}", counts->groups, counts->records);
         break;
     case SIGNAL_METRICS:
-        buffer_printf(out, "{\"resource metrics\": %zu, \"metrics\": %zu, \"data points\": %zu}", counts->groups, counts->metrics, counts->records);
+        buffer_printf(
+            out, "{\"resource metrics\": %zu, \"metrics\": %zu, \"data points\": %zu}", counts->groups, counts->metrics, counts->records);
         break;
     case SIGNAL_LOGS:
         buffer_printf(out, "{\"resource logs\": %zu, \"log records\": %zu}", counts->groups, counts->records);

@@ -31,7 +31,8 @@ void text_time(uint64_t nanos, struct buffer *out)
     struct tm time;
 
     gmtime_r(&seconds, &time);
-    buffer_printf(out, "%04d-%02d-%02d %02d:%02d:%02d", time.tm_year + 1900, time.tm_mon + 1, time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec);
+    buffer_printf(
+        out, "%04d-%02d-%02d %02d:%02d:%02d", time.tm_year + 1900, time.tm_mon + 1, time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec);
     for (; fraction > 0 && fraction % 10 == 0; fraction /= 10)
         digits--;
     if (fraction > 0)

@@ -47,7 +47,7 @@ struct text_block {
 };
 void text_attribute_lines(struct text_attributes attributes, struct text_block block, struct buffer *out);
 
-void text_detailed_metric(struct slice metric, struct buffer *out);
+void text_detailed_metric(struct slice body, struct buffer *out);
 
 /* Names of enum values as the Collector spells them. */
 const char *text_name(const char *const *names, size_t count, uint32_t value, const char *other);

@@ -22,26 +22,26 @@
 
 struct file_exporter {
     struct component base;
-    const char *path;                    /* option */
-    bool append;                         /* option */
+    const char *path; /* option */
+    bool append;      /* option */
     bool rotation_present;
-    struct rotation_settings rotation;   /* options */
-    int format;                          /* option; 0: json, 1: proto */
-    const char *compression;             /* option */
-    int64_t flush_interval_ns;           /* option */
-    bool create_directory;               /* option */
-    const char *directory_permissions;   /* option; octal */
+    struct rotation_settings rotation; /* options */
+    int format;                        /* option; 0: json, 1: proto */
+    const char *compression;           /* option */
+    int64_t flush_interval_ns;         /* option */
+    bool create_directory;             /* option */
+    const char *directory_permissions; /* option; octal */
     struct {
         bool enabled;
         const char *resource_attribute;
         int64_t max_open_files;
-    } group_by;                          /* options */
-    struct delivery_settings delivery;   /* no options: set by validate */
+    } group_by;                        /* options */
+    struct delivery_settings delivery; /* no options: set by validate */
 
     struct file_form form;
     struct output_settings output_settings;
-    struct file_output *output;          /* owned; without group_by */
-    struct files *files;                 /* owned; with group_by */
+    struct file_output *output; /* owned; without group_by */
+    struct files *files;        /* owned; with group_by */
     atomic_bool cancelled;
     struct stretch failures;
 };
@@ -59,18 +59,23 @@ static const struct option rotation_options[] = {
 
 static const struct option group_by_options[] = {
     { "enabled", OPTION_BOOL, FIELD(group_by.enabled), "false", NULL, "a file for each value of a resource attribute" },
-    { "resource_attribute", OPTION_STRING, FIELD(group_by.resource_attribute), "fileexporter.path_segment", "nonempty", "the attribute; a resource without it is dropped and counted" },
+    { "resource_attribute", OPTION_STRING, FIELD(group_by.resource_attribute), "fileexporter.path_segment", "nonempty",
+        "the attribute; a resource without it is dropped and counted" },
     { "max_open_files", OPTION_INT, FIELD(group_by.max_open_files), "100", "1..100000", "files open at the same time" },
     { 0 },
 };
 
 static const struct option options[] = {
-    { "path", OPTION_STRING, FIELD(path), NULL, "nonempty", "file to write to; with group_by `*` stands for the attribute's value", .flags = OPTION_REQUIRED },
+    { "path", OPTION_STRING, FIELD(path), NULL, "nonempty", "file to write to; with group_by `*` stands for the attribute's value",
+        .flags = OPTION_REQUIRED },
     { "append", OPTION_BOOL, FIELD(append), "false", NULL, "write behind what is there; else the file is emptied at start" },
-    { "rotation", OPTION_BLOCK, FIELD(rotation), NULL, NULL, "begin a new file when one is full; not with group_by", rotation_options, .present = FIELD(rotation_present) },
-    { "format", OPTION_ENUM, FIELD(format), "json", "json|proto", "OTLP/JSON, a line per batch, or OTLP protobuf, each message behind its length (4 bytes, big-endian)" },
+    { "rotation", OPTION_BLOCK, FIELD(rotation), NULL, NULL, "begin a new file when one is full; not with group_by", rotation_options,
+        .present = FIELD(rotation_present) },
+    { "format", OPTION_ENUM, FIELD(format), "json", "json|proto",
+        "OTLP/JSON, a line per batch, or OTLP protobuf, each message behind its length (4 bytes, big-endian)" },
     { "encoding", OPTION_UNSUPPORTED, 0, NULL, NULL, "encoding extension that makes the messages" },
-    { "compression", OPTION_STRING, FIELD(compression), NULL, "|none|zstd", "of each message, which then stands behind its length in both formats" },
+    { "compression", OPTION_STRING, FIELD(compression), NULL, "|none|zstd",
+        "of each message, which then stands behind its length in both formats" },
     { "flush_interval", OPTION_DURATION, FIELD(flush_interval_ns), "1s", "1ns..", "accepted; every batch is written at once" },
     { "create_directory", OPTION_BOOL, FIELD(create_directory), "false", NULL, "make the folders of the path" },
     { "directory_permissions", OPTION_STRING, FIELD(directory_permissions), NULL, NULL, "of folders that are made, octal; none: 0755" },
@@ -137,6 +142,7 @@ static bool file_start(struct component *component, struct error *err)
 
     signal(SIGXFSZ, SIG_IGN); /* a file at the limit of its size is an error of write, not the end of the process */
     atomic_store(&self->cancelled, false);
+    self->output_settings.owner = component->path;
     self->output_settings.append = self->append || rotates;
     self->output_settings.framed = file_form_is_framed(&self->form);
     self->output_settings.make_directory = self->create_directory || self->group_by.enabled;
@@ -196,7 +202,8 @@ static struct outcome write_request(struct file_exporter *self, struct file_outp
     if (file_message_build(&message, request, &self->form)) {
         outcome = outcome_of_error(file_output_write(output, message.parts, message.part_count, &err));
         if (outcome.verdict == VERDICT_ACCEPTED && stretch_worked(&self->failures, &past))
-            log_info(self->base.path, "writes again, after %llu failed attempts in %.1f s", (unsigned long long)past.attempts, past.seconds);
+            log_info(
+                self->base.path, "writes again, after %llu failed attempts in %.1f s", (unsigned long long)past.attempts, past.seconds);
         else if (outcome.verdict != VERDICT_ACCEPTED && stretch_failed(&self->failures, outcome.reason))
             log_error(self->base.path, "%s; sources are told to try again until it works", err.message);
     }
@@ -233,7 +240,8 @@ static struct outcome write_group(struct file_exporter *self, const struct batch
 
         for (size_t i = 0; i < group->count; i++)
             records += otlp_count(batch->signal, group->pieces[i]);
-        log_warn(self->base.path, "%zu records are dropped: no file can be named after the value of %s", records, self->group_by.resource_attribute);
+        log_warn(self->base.path, "%zu records are dropped: no file can be named after the value of %s", records,
+            self->group_by.resource_attribute);
         component_count_dropped(&self->base, batch->signal, "bad_path", records);
         return OUTCOME_ACCEPTED;
     }

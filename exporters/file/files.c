@@ -17,10 +17,10 @@ struct entry {
 struct files {
     struct output_settings first_time, again; /* how a path is opened that was never, or already, written by us */
     size_t max_open;
-    pthread_mutex_t lock;                     /* for all below */
-    struct entry *entries;                    /* the last used first */
+    pthread_mutex_t lock;  /* for all below */
+    struct entry *entries; /* the last used first */
     size_t count;
-    uint64_t *seen;                           /* hashes of closed paths, a table of SEEN_MAX; NULL: none yet */
+    uint64_t *seen; /* hashes of closed paths, a table of SEEN_MAX; NULL: none yet */
     size_t seen_count;
 };
 
@@ -31,7 +31,7 @@ struct files *files_create(size_t max_open, const struct output_settings *settin
     if (files == NULL)
         abort();
     files->first_time = files->again = *settings;
-    files->again.append = true;
+    files->again.ours = true;
     files->max_open = max_open > 0 ? max_open : 1;
     pthread_mutex_init(&files->lock, NULL);
     return files;

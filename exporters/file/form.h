@@ -9,7 +9,7 @@
 #include "collector/wire/signal.h"
 
 struct file_form {
-    bool proto;  /* else JSON */
+    bool proto; /* else JSON */
     bool zstd;
 };
 
@@ -20,9 +20,9 @@ static inline bool file_form_is_framed(const struct file_form *form)
 
 /* What is written in one go. */
 struct file_message {
-    struct slice *parts;  /* owned; one more than there are pieces of the message */
+    struct slice *parts; /* owned; one more than there are pieces of the message */
     size_t part_count;
-    size_t size;          /* of all parts */
+    size_t size; /* of all parts */
     uint8_t head[4];
     struct buffer flat, text, compressed;
 };

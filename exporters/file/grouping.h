@@ -22,9 +22,9 @@ struct path_group {
 struct grouping {
     struct path_group *groups; /* owned */
     size_t count;
-    struct slice *pieces;      /* owned; behind the groups */
+    struct slice *pieces;       /* owned; behind the groups */
     struct path_entry *entries; /* owned; scratch */
-    size_t dropped_records;    /* of resources that have no such attribute, or one that is not a string */
+    size_t dropped_records;     /* of resources that have no such attribute, or one that is not a string */
 };
 
 /* The grouping is zeroed. false: memory is out. */

@@ -39,6 +39,7 @@ struct file_output *file_output_create(const char *path, const struct output_set
         abort();
     output->settings = settings;
     output->fd = -1;
+    output->opened_before = settings->ours;
     pthread_mutex_init(&output->lock, NULL);
     strcpy(output->path, path);
     return output;
@@ -109,9 +110,11 @@ static void mend_tail_locked(struct file_output *output, off_t size)
     if (output->settings->framed)
         whole = end_of_frames(output->fd, size);
     else if (size > 0 && read_at(output->fd, size - 1, &last, 1) && last != '\n' && pwrite(output->fd, "\n", 1, size) != 1)
-        log_warn(NULL, "the last line of \"%s\" is not whole, and could not be ended: %s", output->path, strerror(errno));
+        log_warn(
+            output->settings->owner, "the last line of \"%s\" is not whole, and could not be ended: %s", output->path, strerror(errno));
     if (whole < size && ftruncate(output->fd, whole) == 0)
-        log_warn(NULL, "the last %lld bytes of \"%s\" were a message that is not whole; they are cut off", (long long)(size - whole), output->path);
+        log_warn(output->settings->owner, "the last %lld bytes of \"%s\" were a message that is not whole; they are cut off",
+            (long long)(size - whole), output->path);
 }
 
 static bool open_locked(struct file_output *output, struct error *err)
@@ -124,7 +127,8 @@ static bool open_locked(struct file_output *output, struct error *err)
     /* not blocking, for pipes; read too, so that a pipe that nobody reads can be opened and a torn tail be found */
     output->fd = open(output->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (append ? 0 : O_TRUNC), FILE_MODE);
     if (output->fd < 0)
-        output->fd = open(output->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (append ? 0 : O_TRUNC), FILE_MODE);
+        output->fd =
+            open(output->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (append ? 0 : O_TRUNC), FILE_MODE);
     if (output->fd < 0)
         return fail(err, "could not open \"%s\": %s", output->path, strerror(errno));
     output->regular = fstat(output->fd, &status) == 0 && S_ISREG(status.st_mode);
@@ -242,7 +246,7 @@ static bool rotate_locked(struct file_output *output, struct error *err)
     uint64_t now = clock_wall_nanos();
 
     if (!rotation_rename(output->path, rotation, now, err)) {
-        log_warn(NULL, "rotation: %s", err->message);
+        log_warn(output->settings->owner, "rotation: %s", err->message);
         return true;
     }
     close_locked(output);

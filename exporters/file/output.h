@@ -17,8 +17,10 @@
 struct file_output;
 
 struct output_settings {
-    bool append;          /* to what is there; else the file begins empty */
-    bool framed;          /* 4-byte lengths; else lines */
+    const char *owner; /* the exporter's path, for the log; borrowed */
+    bool append;       /* to what is there; else the file begins empty */
+    bool ours;         /* what is there was written by this exporter: append, and its end is whole */
+    bool framed;       /* 4-byte lengths; else lines */
     bool make_directory;
     mode_t directory_mode;
     const struct rotation_settings *rotation; /* borrowed; NULL: none */

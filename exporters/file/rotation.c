@@ -16,7 +16,7 @@ enum { STAMP_SIZE = 24, COLLISIONS_MAX = 1000 }; /* "2026-11-21T06-07-08.123" an
 
 /* A path in its parts: "dir/" "name" ".ext". */
 struct split_path {
-    int directory, stem;      /* lengths */
+    int directory, stem; /* lengths */
     const char *name, *extension;
 };
 
@@ -37,8 +37,8 @@ static void format_stamp(uint64_t nanos, bool local, char out[STAMP_SIZE])
         localtime_r(&seconds, &time);
     else
         gmtime_r(&seconds, &time);
-    snprintf(out, STAMP_SIZE, "%04d-%02d-%02dT%02d-%02d-%02d.%03d", time.tm_year + 1900, time.tm_mon + 1, time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec,
-        (int)(nanos % NANOS_PER_SECOND / NANOS_PER_MILLI));
+    snprintf(out, STAMP_SIZE, "%04d-%02d-%02dT%02d-%02d-%02d.%03d", time.tm_year + 1900, time.tm_mon + 1, time.tm_mday, time.tm_hour,
+        time.tm_min, time.tm_sec, (int)(nanos % NANOS_PER_SECOND / NANOS_PER_MILLI));
 }
 
 static bool is_stamp(const char *text, size_t size)
@@ -60,7 +60,8 @@ bool rotation_rename(const char *path, const struct rotation_settings *settings,
 
     for (int i = 0; i < COLLISIONS_MAX; i++, now_nanos += NANOS_PER_MILLI) {
         format_stamp(now_nanos, settings->localtime, stamp);
-        if (snprintf(backup, sizeof(backup), "%.*s%.*s-%s%s", parts.directory, path, parts.stem, parts.name, stamp, parts.extension) >= (int)sizeof(backup))
+        if (snprintf(backup, sizeof(backup), "%.*s%.*s-%s%s", parts.directory, path, parts.stem, parts.name, stamp, parts.extension) >=
+            (int)sizeof(backup))
             return fail(err, "could not rotate \"%s\": the name is too long", path);
         if (access(backup, F_OK) == 0)
             continue;

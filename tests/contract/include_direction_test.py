@@ -10,6 +10,7 @@ MAY_SEE = {
     "collector/wire": ["collector/base", "collector/wire"],
     "collector/config": ["collector/base", "collector/config"],
     "collector/net": ["collector/base", "collector/net"],
+    "collector/ottl": ["collector/base", "collector/wire", "collector/ottl"],
     "collector": ["collector"],
     "collector/processors": ["collector"],
     "collector/connectors": ["collector"],

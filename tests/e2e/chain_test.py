@@ -2,6 +2,7 @@
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -50,11 +51,16 @@ def send_all(port, signal_name, documents):
             call(messages.message_of(document).SerializeToString(), timeout=60)
 
 
-def check_chain(first, path, records, in_one):
+WORDS = {"traces": "spans", "metrics": "metric_points", "logs": "log_records"}
+
+
+def check_chain(first, last_weir, path, records, in_one):
     for signal_name in harness.DOCUMENTS:
         documents = list(many_documents(signal_name, records, in_one))
         send_all(first["grpc"], signal_name, documents)
-        harness.wait_until(lambda name=signal_name: len(harness.read_records(path, name)) >= records, f"{records} records of {signal_name}", 120, 0.5)
+        written = f"otelcol_exporter_sent_{WORDS[signal_name]}"
+        harness.wait_until(lambda name=written: (last_weir.metric(name, exporter="file") or 0) >= records, f"{records} records of {signal_name}", 120, 0.2)
+        time.sleep(0.5)  # the file is flushed each 100 ms
         got = harness.as_multiset(harness.read_records(path, signal_name))
         assert len(got) == records
         assert got == harness.as_multiset(otlp.records_of(signal_name, documents))
@@ -64,9 +70,9 @@ def check_chain(first, path, records, in_one):
 def test_weir_to_weir(protocol, start_weir, tmp_path):
     first, second = ports(), ports()
     path = tmp_path / "out.jsonl"
-    start_weir(harness.otlp_to_file(path, second["http"], second["grpc"]), "second")
+    last_weir = start_weir(harness.otlp_to_file(path, second["http"], second["grpc"]), "second")
     start_weir(forward_to(first, protocol, second), "first")
-    check_chain(first, path, 2000, 100)
+    check_chain(first, last_weir, path, 2000, 100)
 
 
 class Peer:
@@ -92,11 +98,11 @@ def test_weir_to_collector_to_weir(protocol, start_weir, tmp_path):
     """100,000 records of each signal."""
     first, middle, last = ports(), ports(), ports()
     path = tmp_path / "out.jsonl"
-    start_weir(harness.otlp_to_file(path, last["http"], last["grpc"]), "last")
+    last_weir = start_weir(harness.otlp_to_file(path, last["http"], last["grpc"]), "last")
     peer = Peer(forward_to(middle, protocol, last), tmp_path / "peer")
     try:
         start_weir(forward_to(first, protocol, middle), "first")
-        check_chain(first, path, 100000, 500)
+        check_chain(first, last_weir, path, 100000, 500)
     finally:
         peer.stop()
 

@@ -80,7 +80,7 @@ static void harness_told(void *context, struct outcome outcome)
 /* Gives the bytes to the exporter, which must settle before it returns. */
 static struct outcome harness_send(struct harness *harness, enum signal signal, struct slice bytes)
 {
-    struct outcome told = { (enum verdict)-1, 0, NULL };
+    struct outcome told = { (enum verdict) - 1, 0, NULL };
     struct payload *payload = payload_create(bytes.size);
     struct receipt *receipt = receipt_create(RECEIPT_DURABLE, harness_told, &told);
 

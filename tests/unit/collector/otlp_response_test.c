@@ -100,7 +100,8 @@ static void test_partial_success_json(void **state)
 
 static void test_json_cut_anywhere(void **state)
 {
-    static const char text[] = "{\"x\":[1,{\"a\":\"\\u00e9\"}],\"partialSuccess\":{\"rejectedSpans\":\"5\",\"errorMessage\":\"no\",\"y\":{}}}";
+    static const char text[] =
+        "{\"x\":[1,{\"a\":\"\\u00e9\"}],\"partialSuccess\":{\"rejectedSpans\":\"5\",\"errorMessage\":\"no\",\"y\":{}}}";
 
     (void)state;
     for (size_t size = 1; size < sizeof(text) - 1; size++) {

@@ -149,7 +149,8 @@ static void test_statuses(void **state)
     assert_true(message_is(&caller, "not now %zz"));
     for (int i = 0; i < 2; i++) {
         assert_int_equal(call(&caller, &part, 1), GRPC_RESOURCE_EXHAUSTED);
-        assert_true(slice_equal_string(buffer_slice(&caller.answer.details), "\x08\x08\x12\x04" "full"));
+        assert_true(slice_equal_string(buffer_slice(&caller.answer.details), "\x08\x08\x12\x04"
+                                                                             "full"));
     }
     assert_int_equal(call(&caller, &part, 1), GRPC_RESOURCE_EXHAUSTED);
     assert_int_equal(caller.answer.details.size, 0);
@@ -186,14 +187,14 @@ static void test_early_answers(void **state)
 static void test_connections_that_end(void **state)
 {
     const struct grpc_step steps[] = {
-        { .grpc_status = "0", .go_away = true },           /* answered; the next call needs a new connection */
+        { .grpc_status = "0", .go_away = true }, /* answered; the next call needs a new connection */
         { .grpc_status = "0" },
-        { .hang_up = true },                               /* reused: tried again */
-        { .reset = NGHTTP2_REFUSED_STREAM },               /* on a new one: said */
-        { .hang_up = true },                               /* reused: tried again, once */
+        { .hang_up = true },                 /* reused: tried again */
+        { .reset = NGHTTP2_REFUSED_STREAM }, /* on a new one: said */
+        { .hang_up = true },                 /* reused: tried again, once */
         { .hang_up = true },
         { .grpc_status = "0" },
-        { .reset = NGHTTP2_REFUSED_STREAM },               /* reused: tried again, on a new one */
+        { .reset = NGHTTP2_REFUSED_STREAM }, /* reused: tried again, on a new one */
         { .grpc_status = "0" },
     };
     const struct slice part = SLICE("x");
@@ -240,7 +241,8 @@ static void test_keepalive(void **state)
 
     (void)state;
     scripted_grpc_start(&caller.server, steps, 2);
-    open_client(&caller, (struct grpc_client_settings){ .keepalive_time_ns = 100 * NANOS_PER_MILLI, .keepalive_timeout_ns = 1500 * NANOS_PER_MILLI });
+    open_client(&caller,
+        (struct grpc_client_settings){ .keepalive_time_ns = 100 * NANOS_PER_MILLI, .keepalive_timeout_ns = 1500 * NANOS_PER_MILLI });
     assert_int_equal(call(&caller, &part, 1), GRPC_OK); /* the server sleeps, and answers the PING afterwards */
     assert_int_equal(call(&caller, &part, 1), GRPC_UNAVAILABLE);
     assert_non_null(strstr(buffer_string(&caller.answer.message), "PING"));
@@ -274,9 +276,11 @@ static void test_cancel(void **state)
 
 static void test_endpoints(void **state)
 {
-    static const char *const good[] = { "localhost:4317", "localhost", "[::1]:4317", "http://localhost:4317", "https://localhost:4317/", "dns:///localhost:4317", "dns:localhost:4317",
-        "passthrough:///localhost:4317", "unix:/tmp/x.sock", "unix:///tmp/x.sock", "unix-abstract:x" };
-    static const char *const bad[] = { "", "http://", "localhost:x", "localhost:4317/v1/traces", "dns://8.8.8.8/localhost:4317", "unix:", "a b:1", "[::1" };
+    static const char *const good[] = { "localhost:4317", "localhost", "[::1]:4317", "http://localhost:4317", "https://localhost:4317/",
+        "dns:///localhost:4317", "dns:localhost:4317", "passthrough:///localhost:4317", "unix:/tmp/x.sock", "unix:///tmp/x.sock",
+        "unix-abstract:x" };
+    static const char *const bad[] = { "", "http://", "localhost:x", "localhost:4317/v1/traces", "dns://8.8.8.8/localhost:4317",
+        "unix:", "a b:1", "[::1" };
     struct error err;
 
     (void)state;
@@ -378,8 +382,10 @@ static int make_certificate(void **state)
     assert_non_null(mkdtemp(folder));
     snprintf(certificate, sizeof(certificate), "%s/a.crt", folder);
     snprintf(key, sizeof(key), "%s/a.key", folder);
-    snprintf(command, sizeof(command), "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout %s -out %s -subj /CN=weir.test "
-                                       "-addext subjectAltName=DNS:weir.test,IP:127.0.0.1 >/dev/null 2>&1", key, certificate);
+    snprintf(command, sizeof(command),
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout %s -out %s -subj /CN=weir.test "
+        "-addext subjectAltName=DNS:weir.test,IP:127.0.0.1 >/dev/null 2>&1",
+        key, certificate);
     return system(command);
 }
 
@@ -402,7 +408,8 @@ static SSL_CTX *server_context(void)
 
 static void test_tls(void **state)
 {
-    struct tls_settings trusted = { .ca_file = certificate }, named = { .ca_file = certificate, .server_name_override = "weir.test" }, strange = { 0 };
+    struct tls_settings trusted = { .ca_file = certificate }, named = { .ca_file = certificate, .server_name_override = "weir.test" },
+                        strange = { 0 };
     const struct grpc_step steps[] = { { .grpc_status = "0" } };
     const struct slice part = SLICE("x");
     SSL_CTX *context = server_context();

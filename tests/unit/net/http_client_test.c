@@ -27,8 +27,9 @@ static void read_response(struct http_response_reader *reader, struct http_answe
 
 static void test_response_in_pieces(void **state)
 {
-    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX-One:  a b \r\nTransfer-Encoding: chunked\r\nRetry-After: 7\r\n\r\n"
-                               "5\r\nhello\r\n1;x=y\r\n!\r\n0\r\nX-Trailer: t\r\n\r\n";
+    static const char text[] =
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX-One:  a b \r\nTransfer-Encoding: chunked\r\nRetry-After: 7\r\n\r\n"
+        "5\r\nhello\r\n1;x=y\r\n!\r\n0\r\nX-Trailer: t\r\n\r\n";
     struct http_response_reader reader;
     struct http_answer answer = { 0 };
 
@@ -163,8 +164,8 @@ static void test_part_cursor(void **state)
 
 static void test_urls(void **state)
 {
-    static const char *const bad[] = { "", "localhost:4318", "ftp://x/", "http://", "http:///x", "http://h:0/", "http://h:65536/", "http://h:12a/", "http://[::1/",
-        "http://[::1]x/", "http://a b/", "http://h/\r\nX: y", "http://h?q" };
+    static const char *const bad[] = { "", "localhost:4318", "ftp://x/", "http://", "http:///x", "http://h:0/", "http://h:65536/",
+        "http://h:12a/", "http://[::1/", "http://[::1]x/", "http://a b/", "http://h/\r\nX: y", "http://h?q" };
     struct error err;
     struct url url;
 
@@ -200,8 +201,8 @@ static void test_proxy_choice(void **state)
     assert_string_equal(url_proxy(&url, "http://mine:1"), "http://mine:1");
     assert_true(url_parse("https://collector.example.org/", &url, &err));
     assert_null(url_proxy(&url, NULL));
-    for (const char *const *exempt = (const char *const[]){ "http://localhost/", "http://127.1.2.3/", "http://[::1]/", "http://10.0.0.1/", "http://a.internal/",
-             "http://example.com:8080/", "http://a.example.com:8080/", NULL };
+    for (const char *const *exempt = (const char *const[]){ "http://localhost/", "http://127.1.2.3/", "http://[::1]/", "http://10.0.0.1/",
+             "http://a.internal/", "http://example.com:8080/", "http://a.example.com:8080/", NULL };
          *exempt != NULL; exempt++) {
         assert_true(url_parse(*exempt, &url, &err));
         assert_null(url_proxy(&url, NULL));
@@ -348,7 +349,8 @@ static void test_half_a_reply(void **state)
 
 static void test_dropped_idle_connection_is_retried_once(void **state)
 {
-    static const struct scripted_step steps[] = { { .answer = ok }, { .drop_idle = true }, { .answer = ok }, { .drop_idle = true }, { .drop_idle = true } };
+    static const struct scripted_step steps[] = { { .answer = ok }, { .drop_idle = true }, { .answer = ok }, { .drop_idle = true },
+        { .drop_idle = true } };
     struct caller caller;
 
     (void)state;
@@ -533,8 +535,10 @@ static int make_certificate(void **state)
     assert_non_null(mkdtemp(folder));
     snprintf(certificate, sizeof(certificate), "%s/a.crt", folder);
     snprintf(key, sizeof(key), "%s/a.key", folder);
-    snprintf(command, sizeof(command), "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout %s -out %s -subj /CN=weir.test "
-                                       "-addext subjectAltName=DNS:weir.test,IP:127.0.0.1 >/dev/null 2>&1", key, certificate);
+    snprintf(command, sizeof(command),
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout %s -out %s -subj /CN=weir.test "
+        "-addext subjectAltName=DNS:weir.test,IP:127.0.0.1 >/dev/null 2>&1",
+        key, certificate);
     return system(command);
 }
 
@@ -574,13 +578,15 @@ static void test_tls(void **state)
     scripted_start(&caller.server, steps, 1);
     assert_true(call_tls(&caller, (struct tls_settings){ .ca_file = certificate }, "127.0.0.1", parts, 3));
     assert_int_equal(caller.server.body.size, SIZE + 2);
-    assert_true(call_tls(&caller, (struct tls_settings){ .ca_file = certificate, .server_name_override = "weir.test" }, "localhost", parts, 1));
+    assert_true(
+        call_tls(&caller, (struct tls_settings){ .ca_file = certificate, .server_name_override = "weir.test" }, "localhost", parts, 1));
     assert_false(call_tls(&caller, (struct tls_settings){ .ca_file = certificate }, "localhost", parts, 1));
     assert_non_null(strstr(caller.err.message, "not trusted"));
     assert_false(call_tls(&caller, (struct tls_settings){ 0 }, "127.0.0.1", parts, 1));
     assert_non_null(strstr(caller.err.message, "not trusted"));
     assert_true(call_tls(&caller, (struct tls_settings){ .insecure_skip_verify = true }, "localhost", parts, 1));
-    assert_null(http_client_create(&(struct http_client_settings){ .tls = &(struct tls_settings){ .ca_file = "/nonexistent.pem" } }, &caller.err));
+    assert_null(
+        http_client_create(&(struct http_client_settings){ .tls = &(struct tls_settings){ .ca_file = "/nonexistent.pem" } }, &caller.err));
     assert_non_null(strstr(caller.err.message, "/nonexistent.pem"));
     scripted_stop(&caller.server);
     http_answer_fini(&caller.answer);

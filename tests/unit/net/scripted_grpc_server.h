@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
 #include <openssl/ssl.h>
 #include <poll.h>
@@ -86,7 +87,8 @@ static size_t peer_status(const struct grpc_step *step, nghttp2_nv *out)
     return count;
 }
 
-static ssize_t peer_body(nghttp2_session *session, int32_t stream, uint8_t *into, size_t room, uint32_t *flags, nghttp2_data_source *source, void *context)
+static ssize_t peer_body(
+    nghttp2_session *session, int32_t stream, uint8_t *into, size_t room, uint32_t *flags, nghttp2_data_source *source, void *context)
 {
     struct grpc_peer *peer = context;
     const struct grpc_step *step = source->ptr;
@@ -108,7 +110,8 @@ static void peer_answer(struct grpc_peer *peer, int32_t stream)
 {
     const struct grpc_step *step = peer->step;
     nghttp2_data_provider provider = { .source.ptr = (void *)(uintptr_t)step, .read_callback = peer_body };
-    nghttp2_nv headers[8] = { peer_header(":status", step->http_status != NULL ? step->http_status : "200"), peer_header("content-type", "application/grpc") };
+    nghttp2_nv headers[8] = { peer_header(":status", step->http_status != NULL ? step->http_status : "200"),
+        peer_header("content-type", "application/grpc") };
 
     if (step->delay_ms > 0)
         usleep((useconds_t)step->delay_ms * 1000);
@@ -145,7 +148,8 @@ static int peer_frame(nghttp2_session *session, const nghttp2_frame *frame, void
         if (peer->step->before_body)
             peer_answer(peer, frame->hd.stream_id);
     }
-    if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) && frame->hd.flags & NGHTTP2_FLAG_END_STREAM && !peer->step->before_body)
+    if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) && frame->hd.flags & NGHTTP2_FLAG_END_STREAM &&
+        !peer->step->before_body)
         peer_answer(peer, frame->hd.stream_id);
     return 0;
 }
@@ -163,8 +167,8 @@ static int peer_begin(nghttp2_session *session, const nghttp2_frame *frame, void
     return 0;
 }
 
-static int peer_request_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_size, const uint8_t *value, size_t value_size,
-    uint8_t flags, void *context)
+static int peer_request_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
+    const uint8_t *value, size_t value_size, uint8_t flags, void *context)
 {
     struct grpc_peer *peer = context;
 
@@ -211,11 +215,13 @@ static void peer_open_session(struct grpc_peer *peer)
     nghttp2_submit_settings(peer->session, 0, settings, count);
 }
 
-static int peer_choose_h2(SSL *ssl, const unsigned char **out, unsigned char *size, const unsigned char *in, unsigned in_size, void *context)
+static int peer_choose_h2(
+    SSL *ssl, const unsigned char **out, unsigned char *size, const unsigned char *in, unsigned in_size, void *context)
 {
     (void)ssl;
     (void)context;
-    return nghttp2_select_next_protocol((unsigned char **)(uintptr_t)out, size, in, in_size) == 1 ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+    return nghttp2_select_next_protocol((unsigned char **)(uintptr_t)out, size, in, in_size) == 1 ? SSL_TLSEXT_ERR_OK
+                                                                                                  : SSL_TLSEXT_ERR_NOACK;
 }
 
 static void *peer_run(void *context)
@@ -259,6 +265,7 @@ static void *peer_accept(void *context)
         peer = calloc(1, sizeof(*peer));
         peer->server = server;
         peer->fd = fd;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
         atomic_fetch_add(&server->connections, 1);
         server->sockets[server->thread_count] = fd;
         pthread_create(&server->threads[server->thread_count++], NULL, peer_run, peer);

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,13 +22,13 @@
 #include "collector/base/buffer.h"
 
 struct scripted_step {
-    const char *answer;  /* raw bytes; NULL: none */
-    bool close;          /* the connection, after the answer */
-    bool reset;          /* the same, by RST */
-    bool before_body;    /* answers when the head is there, and reads no body */
-    int delay_ms;        /* before the answer */
-    bool bytewise;       /* the answer comes byte by byte */
-    bool drop_idle;      /* waits for the request, then closes without an answer (as a peer that dropped an idle connection) */
+    const char *answer; /* raw bytes; NULL: none */
+    bool close;         /* the connection, after the answer */
+    bool reset;         /* the same, by RST */
+    bool before_body;   /* answers when the head is there, and reads no body */
+    int delay_ms;       /* before the answer */
+    bool bytewise;      /* the answer comes byte by byte */
+    bool drop_idle;     /* waits for the request, then closes without an answer (as a peer that dropped an idle connection) */
 };
 
 struct scripted_server {
@@ -97,7 +98,8 @@ static bool scripted_read_body(struct scripted_connection *connection, const str
 static void scripted_write(struct scripted_connection *connection, const char *text, size_t size)
 {
     while (size > 0) {
-        ssize_t written = connection->ssl != NULL ? SSL_write(connection->ssl, text, (int)size) : send(connection->fd, text, size, MSG_NOSIGNAL);
+        ssize_t written =
+            connection->ssl != NULL ? SSL_write(connection->ssl, text, (int)size) : send(connection->fd, text, size, MSG_NOSIGNAL);
 
         if (written <= 0)
             return;
@@ -191,6 +193,7 @@ static void *scripted_accept(void *context)
         connection = calloc(1, sizeof(*connection));
         connection->server = server;
         connection->fd = fd;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
         atomic_fetch_add(&server->connections, 1);
         server->sockets[server->thread_count] = fd;
         pthread_create(&server->threads[server->thread_count++], NULL, scripted_run, connection);
