@@ -171,10 +171,10 @@ static void write_value(struct writer *writer, const struct schema_field *field,
     }
 }
 
-/* Whether the wire type is one that the field can have: its own, or a packed run. */
+/* Whether the wire type is one that the field can have: its own, or a packed run; an empty run says nothing. */
 static bool is_readable(const struct schema_field *field, const struct pb_field *value)
 {
-    return value->type == schema_wire_type(field) || (value->type == PB_BYTES && schema_is_packed(field));
+    return value->type == schema_wire_type(field) || (value->type == PB_BYTES && schema_is_packed(field) && value->bytes.size > 0);
 }
 
 static bool is_default(const struct schema_field *field, const struct pb_field *value)
