@@ -137,7 +137,7 @@ static void test_scattered_fields(void **state)
         pb_close(&payload, marks[i]);
     assert_written(SIGNAL_METRICS, &payload,
         "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"histogram\":{\"dataPoints\":[{"
-        "\"count\":\"6\",\"sum\":0,\"bucketCounts\":[\"1\",\"3\",\"4\",\"2\"],\"explicitBounds\":[]}]}}]}]}]}");
+        "\"count\":\"6\",\"sum\":0,\"bucketCounts\":[\"1\",\"3\",\"4\",\"2\"]}]}}]}]}]}");
     buffer_fini(&payload);
 }
 
