@@ -1,7 +1,7 @@
 """The disk queue from outside: what is acknowledged survives kills, restarts and a destination that comes and goes."""
 import pytest
 
-from torture.torture import Rig
+from torture.rig import Rig
 
 
 @pytest.mark.parametrize("seed, fsync", [(1, False), (2, True)])

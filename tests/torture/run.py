@@ -8,7 +8,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from torture.torture import Rig  # noqa: E402
+from torture.rig import Rig  # noqa: E402
 
 
 def main():
