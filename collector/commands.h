@@ -1,6 +1,6 @@
 /*
  * The commands of the weir program that need no running collector. argv[0] is the command's own name; the result is the
- * process's exit status: 0, 1 when the configuration has errors, 2 when the command line is wrong.
+ * process's exit status: 0, 1 when the configuration (or what is looked at) has errors, 2 when the command line is wrong.
  */
 #ifndef WEIR_COLLECTOR_COMMANDS_H
 #define WEIR_COLLECTOR_COMMANDS_H
@@ -12,6 +12,10 @@ int command_components(int argc, char **argv);   /* components [--json] */
 int command_print_config(int argc, char **argv); /* print-config --config F... [--set a.b=c...] */
 int command_schema(int argc, char **argv);       /* schema */
 int command_docs(int argc, char **argv);         /* docs FOLDER: writes FOLDER/KIND-NAME.md and FOLDER/README.md */
+
+int command_queue(int argc, char **argv);        /* queue ls|stat|cat|replay|drop FOLDER... */
+int command_cat(int argc, char **argv);          /* cat [--verbosity V] [--json] [--signal S] FILE... */
+int command_trace(int argc, char **argv);        /* trace [--all] FILE... [TRACE_ID] */
 
 /* ---- what they share ---- */
 

@@ -43,6 +43,9 @@ static int usage(FILE *out)
           "       weir components [--json]             what this weir is made of, with all options\n"
           "       weir schema                          JSON Schema of the configuration, for editors\n"
           "       weir docs FOLDER                     write the pages of docs/components\n"
+          "       weir queue COMMAND FOLDER ...        look at a disk queue, print it, send it, empty it (weir queue --help)\n"
+          "       weir cat FILE ...                    print what the file exporter wrote\n"
+          "       weir trace FILE ... [TRACE_ID]       one transaction as a tree, or the list of traces\n"
           "       weir --version\n"
           "\n"
           "SIGHUP reads the configuration again; SIGTERM stops and sends first what is held.\n",
@@ -293,6 +296,9 @@ int main(int argc, char **argv)
         { "print-config", command_print_config },
         { "schema", command_schema },
         { "docs", command_docs },
+        { "queue", command_queue },
+        { "cat", command_cat },
+        { "trace", command_trace },
     };
     static struct program program = { .grace_ns = 10 * NANOS_PER_SECOND };
 

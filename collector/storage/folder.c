@@ -172,7 +172,7 @@ static bool lock(struct folder *folder, const char *path, struct error *err)
     }
     got = pread(folder->lock_fd, holder, sizeof(holder) - 1, 0);
     holder[got > 0 ? got : 0] = '\0';
-    return fail(err, "another process%s%.*s uses \"%s\"; give each weir a folder of its own, or end the other one", *holder != '\0' ? ", " : "",
+    return fail(err, "another process%s%.*s uses \"%s\"; give each weir a folder of its own, or end the other one", *holder != '\0' ? " with the number " : "",
         (int)strspn(holder, "0123456789"), holder, path);
 }
 

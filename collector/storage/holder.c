@@ -29,7 +29,8 @@ static bool is_lock_of(const char *line, const struct stat *status, long written
     unsigned device_major, device_minor;
     uintmax_t inode;
 
-    if (sscanf(line, "%*[^:]: FLOCK ADVISORY WRITE %20ld %8x:%8x:%20ju", process, &device_major, &device_minor, &inode) != 4 || inode != status->st_ino)
+    if (sscanf(line, "%*[^:]: FLOCK ADVISORY WRITE %20ld %8x:%8x:%20ju", process, &device_major, &device_minor, &inode) != 4 ||
+        inode != status->st_ino)
         return false;
     /* some file systems show another device to stat than the kernel lists: then the process must be the one that wrote its number */
     return *process == written || (device_major == major(status->st_dev) && device_minor == minor(status->st_dev));

@@ -145,8 +145,8 @@ static struct slice view(struct look *look, uint64_t offset, size_t size)
 
 static bool fits(const struct look *look, uint64_t offset, const struct record_header *header)
 {
-    return header->sequence >= look->sequence && header->sequence - look->segment.first < look->segment.count
-        && offset + JOURNAL_HEADER_SIZE + header->size <= look->segment.size;
+    return header->sequence >= look->sequence && header->sequence - look->segment.first < look->segment.count &&
+           offset + JOURNAL_HEADER_SIZE + header->size <= look->segment.size;
 }
 
 /* The first header at or behind the place that fits; false when there is none. */

@@ -17,14 +17,14 @@ enum { LOOK_NAME_SIZE = 24 };
 /* Where the walk stands; what is counted is of the part that has been walked over. */
 struct look_segment {
     char name[LOOK_NAME_SIZE]; /* "0000000000000000.seg" */
-    uint64_t first;    /* sequence number of its first record */
-    uint64_t size;     /* bytes of the file, when it was opened */
-    bool last;         /* its end may be a record that is being written now */
-    uint64_t requests; /* whole ones */
-    uint64_t settled;  /* of them */
-    uint64_t records;  /* telemetry records in those not settled */
-    uint64_t damaged;  /* runs of bytes that are no record */
-    uint64_t torn_bytes; /* the end of the last segment, which is no whole record */
+    uint64_t first;            /* sequence number of its first record */
+    uint64_t size;             /* bytes of the file, when it was opened */
+    bool last;                 /* its end may be a record that is being written now */
+    uint64_t requests;         /* whole ones */
+    uint64_t settled;          /* of them */
+    uint64_t records;          /* telemetry records in those not settled */
+    uint64_t damaged;          /* runs of bytes that are no record */
+    uint64_t torn_bytes;       /* the end of the last segment, which is no whole record */
 };
 
 struct look_record {

@@ -8,7 +8,8 @@ static bool parse_name(const char *name, const char *suffix, uint64_t *first)
 {
     char *end;
 
-    if (strlen(name) != 16 + 1 + strlen(suffix) || name[16] != '.' || strcmp(name + 17, suffix) != 0 || strspn(name, "0123456789abcdef") != 16)
+    if (strlen(name) != 16 + 1 + strlen(suffix) || name[16] != '.' || strcmp(name + 17, suffix) != 0 ||
+        strspn(name, "0123456789abcdef") != 16)
         return false;
     *first = strtoull(name, &end, 16);
     return end == name + 16;

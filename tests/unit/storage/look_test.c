@@ -155,7 +155,7 @@ static void while_it_is_open(void **state)
         assert_true(seen.whole[i]);
     /* the lock names who has it */
     assert_null(folder_open(fixture->path, &err));
-    snprintf(number, sizeof(number), "process, %d ", (int)getpid());
+    snprintf(number, sizeof(number), "process with the number %d uses ", (int)getpid());
     assert_non_null(strstr(err.message, number));
     if (folder_find_holder(fixture->path, &holder)) /* needs /proc/locks */
         assert_int_equal(holder.process, getpid());
