@@ -113,6 +113,6 @@ def test_weir_to_collector_to_weir(protocol, start_weir, tmp_path):
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_telemetrygen(protocol, signal_name, weir_to_file):
     port = weir_to_file.http_port if protocol == "http" else weir_to_file.grpc_port
-    subprocess.run([TELEMETRYGEN, signal_name, f"--{signal_name}", "100", "--otlp-insecure", "--otlp-endpoint", f"127.0.0.1:{port}",
+    subprocess.run([TELEMETRYGEN, signal_name, f"--{signal_name}", "100", "--rate", "0", "--otlp-insecure", "--otlp-endpoint", f"127.0.0.1:{port}",
                     *(["--otlp-http"] if protocol == "http" else [])], check=True, capture_output=True, timeout=60)
     assert len(weir_to_file.records(signal_name, 100)) >= 100

@@ -15,6 +15,7 @@ from e2e.delivery_test import forwarding
 def test_reload_under_load_loses_nothing_and_resets_no_connection(changed, reloads, rate, start_weir, start_sink):
     sink, port = start_sink(), harness.free_port()
     config = forwarding(port, sink)
+    config["service"]["telemetry"] = {"logs": {"sampling": {"enabled": False}}}  # every reload says so
     weir = start_weir(config)
     load = harness.start_load(port, "--duration", 2 + reloads * 0.4, "--records", 50, "--rate", rate, "--stamp", "--retry")
     for number in range(reloads):
