@@ -3,7 +3,9 @@
 
 extern const struct component_type otlp_receiver;
 extern const struct component_type batch_processor;
+extern const struct component_type filter_processor;
 extern const struct component_type memory_limiter_processor;
+extern const struct component_type transform_processor;
 extern const struct component_type forward_connector;
 extern const struct component_type debug_exporter;
 extern const struct component_type file_exporter;
@@ -18,7 +20,9 @@ extern const struct component_type health_check_extension;
 const struct component_type *const registry[] = {
     &otlp_receiver,
     &batch_processor,
+    &filter_processor,
     &memory_limiter_processor,
+    &transform_processor,
     &forward_connector,
     &debug_exporter,
     &file_exporter,

@@ -1,0 +1,112 @@
+/* What converters give: each row's expression is set as an attribute, and read back as JSON. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "tests/unit/ottl/fixture.h"
+
+#include <cmocka.h>
+
+struct row {
+    const char *expression;
+    const char *wanted; /* JSON of the AnyValue; NULL: nothing is set; "!": it fails with what follows */
+};
+
+static const struct row rows[] = {
+    { "1 + 2 * 3", "{\"intValue\":\"7\"}" },
+    { "(1 + 2) * 3", "{\"intValue\":\"9\"}" },
+    { "7 / 2", "{\"intValue\":\"3\"}" },
+    { "1 / 0", "!attempted to divide by 0" },
+    { "1.5 + 1", "{\"doubleValue\":2.5}" },
+    { "attributes[\"count\"] - 1", "{\"intValue\":\"6\"}" },
+    { "attributes[\"count\"]-1", "{\"intValue\":\"6\"}" },
+    { "attributes[\"map\"][\"a\"][\"b\"]", "{\"stringValue\":\"deep\"}" },
+    { "attributes[\"list\"][1]", "{\"intValue\":\"1\"}" },
+    { "attributes[\"list\"][5]", "!index 5 out of bounds" },
+    { "attributes[\"none\"]", NULL },
+    { "attributes[\"none\"][\"further\"]", NULL },
+    { "attributes[\"method\"][\"a\"]", "!type, string, does not support string indexing" },
+    { "nil", NULL },
+    { "true", "{\"boolValue\":true}" },
+    { "[1, \"a\"]", "{\"arrayValue\":{\"values\":[{\"intValue\":\"1\"},{\"stringValue\":\"a\"}]}}" },
+    { "{\"k\": {\"l\": 1}}", "{\"kvlistValue\":{\"values\":[{\"key\":\"k\",\"value\":{\"kvlistValue\":{\"values\":[{\"key\":\"l\","
+                             "\"value\":{\"intValue\":\"1\"}}]}}}]}}" },
+    { "SEVERITY_NUMBER_ERROR2", "{\"intValue\":\"18\"}" },
+    { "severity_number", "{\"intValue\":\"9\"}" },
+    { "resource.attributes[\"host\"]", "{\"stringValue\":\"a\"}" },
+    { "trace_id.string", "{\"stringValue\":\"0102030405060708090a0b0c0d0e0f10\"}" },
+    { "Concat([\"a\", 1, 1.5, nil], \"-\")", "{\"stringValue\":\"a-1-1.5-<nil>\"}" },
+    { "Split(\"a|b|\", \"|\")[1]", "{\"stringValue\":\"b\"}" },
+    { "Len(Split(\"a|b|\", \"|\"))", "{\"intValue\":\"3\"}" },
+    { "Len(attributes)", "{\"intValue\":\"4\"}" },
+    { "Substring(\"abcdef\", 2, 3)", "{\"stringValue\":\"cde\"}" },
+    { "Substring(\"abc\", 2, 3)", "!invalid range" },
+    { "ConvertCase(\"fooBar\", \"snake\")", "{\"stringValue\":\"foo_bar\"}" },
+    { "ConvertCase(\"foo_bar\", \"camel\")", "{\"stringValue\":\"FooBar\"}" },
+    { "ToUpperCase(attributes[\"method\"])", "{\"stringValue\":\"GET\"}" },
+    { "Int(\"12\")", "{\"intValue\":\"12\"}" },
+    { "Int(\"12x\")", NULL },
+    { "Int(3.9)", "{\"intValue\":\"3\"}" },
+    { "Double(\"1.5\")", "{\"doubleValue\":1.5}" },
+    { "String(attributes[\"map\"])", "{\"stringValue\":\"{\\\"a\\\":{\\\"b\\\":\\\"deep\\\"}}\"}" },
+    { "IsMatch(body, \"^hello\\\\s\")", "{\"boolValue\":true}" },
+    { "IsMatch(attributes[\"none\"], \".*\")", "{\"boolValue\":false}" },
+    { "IsMatch(attributes[\"count\"], \"7\")", "{\"boolValue\":true}" },
+    { "ExtractPatterns(\"k=v\", \"(?P<key>\\\\w)=(?P<value>\\\\w)\")[\"value\"]", "{\"stringValue\":\"v\"}" },
+    { "FNV(\"hello world\")", "{\"intValue\":\"8618312879776256743\"}" },
+    { "MD5(\"hello world\")", "{\"stringValue\":\"5eb63bbbe01eeed093cb22bb8f5acdc3\"}" },
+    { "SHA1(\"hello world\")", "{\"stringValue\":\"2aae6c35c94fcfb415dbe95f408b9ce91ee846ed\"}" },
+    { "Murmur3Hash(\"Hello World\")", "{\"stringValue\":\"ce837619\"}" },
+    { "Murmur3Hash128(\"Hello World\")", "{\"stringValue\":\"dbc2a0c1ab26631a27b4c09fcf1fe683\"}" },
+    { "Hex(12)", "{\"stringValue\":\"000000000000000c\"}" },
+    { "ParseJSON(\"{\\\"a\\\":[1,null,\\\"x\\\\n\\\"]}\")[\"a\"][2]", "{\"stringValue\":\"x\\n\"}" },
+    { "ParseJSON(\"{\")", "!could not parse JSON" },
+    { "ParseJSON(1)", "!expected string but got int64" },
+    { "ParseKeyValue(\"a=1 b='x y'\")[\"b\"]", "{\"stringValue\":\"x y\"}" },
+    { "ParseCSV(\"1,\\\"a,b\\\"\", \"x,y\")[\"y\"]", "{\"stringValue\":\"a,b\"}" },
+    { "URL(\"http://u:p@h.example:8080/a/b.gif?q=1#f\")[\"url.port\"]", "{\"intValue\":\"8080\"}" },
+    { "URL(\"http://u:p@h.example:8080/a/b.gif?q=1#f\")[\"url.extension\"]", "{\"stringValue\":\"gif\"}" },
+    { "FormatTime(time, \"%Y-%m-%dT%H:%M:%S.%sZ\")", "{\"stringValue\":\"2020-02-11T20:26:12.000000321Z\"}" },
+    { "Unix(1)", "{\"intValue\":\"1000000000\"}" },
+    { "UnixNano(Time(\"2023-04-12 01:02:03 +0100\", \"%Y-%m-%d %H:%M:%S %z\"))", "{\"intValue\":\"1681257723000000000\"}" },
+    { "Hour(Time(\"2023-04-12 01:02:03 +0100\", \"%Y-%m-%d %H:%M:%S %z\"))", "{\"intValue\":\"1\"}" },
+    { "Time(\"x\", \"%Y\")", "!could not parse time" },
+    { "Seconds(Duration(\"1m30s\"))", "{\"doubleValue\":90}" },
+    { "Milliseconds(Unix(3) - Unix(1))", "{\"intValue\":\"2000\"}" },
+    { "Sort([3, 1, 2], \"desc\")[0]", "{\"intValue\":\"3\"}" },
+    { "Trim(\"  x \")", "{\"stringValue\":\"x\"}" },
+    { "Format(\"%s-%03d\", [\"a\", 7])", "{\"stringValue\":\"a-007\"}" },
+    { "Base64Decode(\"cGFzcw==\")", "{\"stringValue\":\"pass\"}" },
+    { "Keys({\"a\": 1, \"b\": 2})[1]", "{\"stringValue\":\"b\"}" },
+    { "HasPrefix(body, \"hello\")", "{\"boolValue\":true}" },
+    { "IsMap(attributes[\"map\"])", "{\"boolValue\":true}" },
+};
+
+static void check(const struct row *row)
+{
+    char statement[512], wanted[512];
+    struct outcome result;
+
+    snprintf(statement, sizeof(statement), "set(attributes[\"result\"], %s)", row->expression);
+    result = ottl_transform(SIGNAL_LOGS, OTTL_LOG, statement, ottl_log);
+    snprintf(wanted, sizeof(wanted), "{\"key\":\"result\",\"value\":%s}", row->wanted != NULL ? row->wanted : "");
+    bool right = row->wanted == NULL     ? result.outcome == OTTL_UNCHANGED && result.error[0] == '\0'
+                 : row->wanted[0] == '!' ? strstr(result.error, row->wanted + 1) != NULL
+                                         : strstr(result.json, wanted) != NULL;
+    if (!right)
+        fail_msg("%s: wanted %s, got %s (%s)", row->expression, row->wanted, result.json, result.error);
+}
+
+static void test_expressions(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        check(&rows[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_expressions) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
