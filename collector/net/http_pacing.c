@@ -7,7 +7,7 @@
 
 #include "collector/base/clock.h"
 
-static const int64_t receiving_max = 8 * 1024 * 1024;     /* of bodies that are not whole yet, on one loop */
+static const int64_t receiving_max = 2 * 1024 * 1024;     /* of bodies that are not whole yet, on one loop */
 static const int64_t longest_wait = 50 * NANOS_PER_MILLI; /* then a request goes on whatever there is */
 static const int64_t look_pause = 2 * NANOS_PER_MILLI;
 
