@@ -46,8 +46,8 @@ class Case:
 
 
 # A batch of 8,192 records answers its senders when it is full (or after 200 ms): so many senders must be waiting.
-HUNDRED = ("--records", "100", "--connections", "256")
-THOUSAND = ("--records", "1000", "--connections", "64")
+HUNDRED = ("--records", "100", "--connections", "128")
+THOUSAND = ("--records", "1000", "--connections", "32")
 
 CASES = [
     Case("passthrough-http-100", "OTLP/HTTP to OTLP/HTTP, 100 spans a request", "http-http", HUNDRED),

@@ -69,7 +69,7 @@ def post(port, row):
 
 def run_daemon(binary, rows, folder):
     config = empty_config()
-    ports = [harness.free_port() for _ in rows]
+    ports = harness.free_ports(len(rows))
     for number, (row, port) in enumerate(zip(rows, ports)):
         pipeline_of(config, number, row, folder, port)
     weir = harness.Weir(config, folder, binary=binary)

@@ -35,6 +35,14 @@ def free_port():
                 continue
 
 
+def free_ports(count):
+    """That many different ones."""
+    ports = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return list(ports)
+
+
 def wait_until(condition, what, seconds=20.0, step=0.02):
     """Returns the first true value of condition(); fails with `what` when there is none in time."""
     end = time.monotonic() + seconds
