@@ -38,7 +38,7 @@ enum option_flag {
     OPTION_REQUIRED = 1,
     OPTION_DEPRECATED = 2, /* works, with a warning; `help` says what to use */
     OPTION_WEIR = 4,       /* weir's own, marked so in the docs */
-    OPTION_HIDDEN = 8,     /* PAIRS: values are printed as [REDACTED] */
+    OPTION_HIDDEN = 8,     /* PAIRS, STRINGS: values are printed as [REDACTED] */
 };
 
 struct option {

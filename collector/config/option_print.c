@@ -137,6 +137,10 @@ static void print_strings(const struct option *option, const struct config_node 
     const char *text = node != NULL && node->kind != CONFIG_LIST ? option_string_of(node) : NULL;
 
     write_key(out, option->key, indent);
+    if ((option->flags & OPTION_HIDDEN) && node != NULL && (node->children != NULL || text != NULL)) {
+        buffer_printf(out, " [%s]\n", redacted);
+        return;
+    }
     if (node == NULL || node->kind != CONFIG_LIST) {
         print_commas(text != NULL ? text : option->def != NULL ? option->def : "", out);
         return;

@@ -127,6 +127,17 @@ def test_secrets_are_not_printed(tmp_path):
     assert "REDACTED" in done.stdout
 
 
+@pytest.mark.parametrize("tokens", ["[first-secret, second-secret]", "first-secret"])
+def test_lists_of_secrets_are_not_printed(tokens, tmp_path):
+    path = tmp_path / "tokens.yaml"
+    path.write_text("receivers: {otlp: {protocols: {http: {}}}}\nexporters: {nop: {}}\nextensions: {bearertokenauth: {tokens: %s}}\n"
+                    "service: {extensions: [bearertokenauth], pipelines: {traces: {receivers: [otlp], exporters: [nop]}}}\n" % tokens)
+    done = weir("print-config", "--config", path)
+    assert done.returncode == 0, said(done)
+    assert "-secret" not in done.stdout
+    assert "REDACTED" in done.stdout
+
+
 def test_old_names_work_with_a_warning(tmp_path):
     config = json.loads(json.dumps(GOOD))
     config["exporters"] = {"otlphttp": {"endpoint": "http://localhost:1"}, "otlp": {"endpoint": "localhost:1"}}
