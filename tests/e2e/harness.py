@@ -20,6 +20,8 @@ BINARY = pathlib.Path(os.environ.get("WEIR_BINARY", BUILD / "weir"))
 SINK = BUILD / "tests/bench/sink"
 LOAD = BUILD / "tests/bench/load"
 PATHS = {"traces": "/v1/traces", "metrics": "/v1/metrics", "logs": "/v1/logs", "profiles": "/v1development/profiles"}
+# TSan keeps about five bytes beside each byte of the program's.
+MEMORY_FACTOR = 6 if BUILD.name == "tsan" else 1
 SANITIZER = re.compile(r"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|runtime error:|Assertion .* failed).*")
 
 
