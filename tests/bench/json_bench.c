@@ -119,21 +119,26 @@ static void measure(const struct sample *sample, double seconds)
 {
     struct buffer wire = { 0 }, text = { 0 }, again = { 0 };
     double start, spent;
-    size_t rounds;
+    size_t rounds = 0;
 
     make_request(sample, &wire);
     start = now();
-    for (rounds = 0, spent = 0; spent < seconds; rounds++, spent = now() - start) {
+    do {
         buffer_clear(&text);
         json_write_request(sample->signal, buffer_slice(&wire), &text);
-    }
+        rounds++;
+        spent = now() - start;
+    } while (spent < seconds);
     report(sample->name, "write", text.size, spent / (double)rounds);
     start = now();
-    for (rounds = 0, spent = 0; spent < seconds; rounds++, spent = now() - start) {
+    rounds = 0;
+    do {
         buffer_clear(&again);
         if (!json_read_request(sample->signal, buffer_slice(&text), &again, NULL))
             abort();
-    }
+        rounds++;
+        spent = now() - start;
+    } while (spent < seconds);
     report(sample->name, "read", text.size, spent / (double)rounds);
     if (!slice_equal(buffer_slice(&wire), buffer_slice(&again)))
         abort();

@@ -27,12 +27,14 @@ void *malloc(size_t size)
     return __libc_malloc(size);
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library names its parameters with underscores. */
 void *calloc(size_t count, size_t size)
 {
     allocations++;
     return __libc_calloc(count, size);
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 void *realloc(void *old, size_t size)
 {
     allocations++;
