@@ -1,10 +1,12 @@
 /*
- * Digests and hashes of texts, and UUIDs. SHA and MD5 are OpenSSL's; FNV-1a and MurmurHash3 are written here.
+ * Digests and hashes of texts, and UUIDs. SHA and MD5 are OpenSSL's, XXH3 is xxHash's; FNV-1a and MurmurHash3 are written here.
  * Threads: the machine's.
  */
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <xxhash.h>
 
+#include "collector/base/clock.h"
 #include "collector/base/hash.h"
 #include "collector/ottl/program.h"
 #include "collector/wire/encoding.h"
@@ -164,18 +166,56 @@ static bool run_murmur3_128(const struct ottl_call *call, struct ottl_machine *m
     return put_hex(machine, slice_of(hash, sizeof(hash)), value);
 }
 
-/* A random one, version 4. */
-static bool run_uuid(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)
+static bool run_xxh3(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)
 {
-    uint64_t high = (random_next() & ~UINT64_C(0xf000)) | 0x4000, low = (random_next() >> 2) | UINT64_C(1) << 63;
+    XXH64_canonical_t bytes;
+    struct slice text;
+
+    if (!ottl_argument_string(call, 0, machine, &text))
+        return false;
+    XXH64_canonicalFromHash(&bytes, XXH3_64bits(text.data, text.size));
+    return put_hex(machine, slice_of(bytes.digest, sizeof(bytes.digest)), value);
+}
+
+static bool run_xxh128(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)
+{
+    XXH128_canonical_t bytes;
+    struct slice text;
+
+    if (!ottl_argument_string(call, 0, machine, &text))
+        return false;
+    XXH128_canonicalFromHash(&bytes, XXH3_128bits(text.data, text.size));
+    return put_hex(machine, slice_of(bytes.digest, sizeof(bytes.digest)), value);
+}
+
+/* ---- UUIDs (RFC 9562) ---- */
+
+static bool put_uuid(struct ottl_machine *machine, uint64_t high, uint64_t low, struct ottl_value *value)
+{
     char text[40];
 
-    (void)call;
+    low = low >> 2 | UINT64_C(1) << 63;
     snprintf(text, sizeof(text), "%08llx-%04llx-%04llx-%04llx-%012llx", (unsigned long long)(high >> 32),
         (unsigned long long)(high >> 16 & 0xffff), (unsigned long long)(high & 0xffff), (unsigned long long)(low >> 48),
         (unsigned long long)(low & UINT64_C(0xffffffffffff)));
     *value = ottl_string((struct slice){ NULL, 0 });
     return ottl_keep(machine, slice_of(text, 36), &value->bytes);
+}
+
+/* A random one. */
+static bool run_uuid(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)
+{
+    (void)call;
+    return put_uuid(machine, (random_next() & ~UINT64_C(0xf000)) | 0x4000, random_next(), value);
+}
+
+/* One that sorts by time: milliseconds in front, the rest random. */
+static bool run_uuid_v7(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)
+{
+    uint64_t milliseconds = clock_wall_nanos() / NANOS_PER_MILLI;
+
+    (void)call;
+    return put_uuid(machine, milliseconds << 16 | 0x7000 | (random_next() & 0xfff), random_next(), value);
 }
 
 const struct ottl_function ottl_hash_functions[] = {
@@ -186,6 +226,9 @@ const struct ottl_function ottl_hash_functions[] = {
     { "FNV", "target:value", run_fnv, NULL, false, false, 0 },
     { "Murmur3Hash", "target:value", run_murmur3, NULL, false, false, 0 },
     { "Murmur3Hash128", "target:value", run_murmur3_128, NULL, false, false, 0 },
+    { "XXH3", "target:value", run_xxh3, NULL, false, false, 0 },
+    { "XXH128", "target:value", run_xxh128, NULL, false, false, 0 },
     { "UUID", "", run_uuid, NULL, false, true, 0 },
+    { "UUIDv7", "", run_uuid_v7, NULL, false, true, 0 },
     { NULL, NULL, NULL, NULL, false, false, 0 },
 };

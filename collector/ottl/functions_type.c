@@ -1,6 +1,8 @@
 /*
  * Converters between kinds, and questions about them. Threads: the machine's.
  */
+#include <errno.h>
+#include <iconv.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -263,10 +265,16 @@ static bool run_span_id(const struct ottl_call *call, struct ottl_machine *machi
     return to_id(call, machine, 8, value);
 }
 
+/* As long as a trace's, and nothing else is known of it. */
+static bool run_profile_id(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)
+{
+    return to_id(call, machine, 16, value);
+}
+
 /* Literal ids are checked at start. */
 static bool prepare_id(struct ottl_call *call, struct arena *arena, struct error *err)
 {
-    size_t size = strcmp(call->function->name, "TraceID") == 0 ? 16 : 8;
+    size_t size = strcmp(call->function->name, "SpanID") == 0 ? 8 : 16;
     const struct ottl_value *value = &call->arguments[0]->value;
 
     (void)arena;
@@ -328,6 +336,61 @@ static bool run_base64_decode(const struct ottl_call *call, struct ottl_machine 
     return decode_base64(machine, text, false, value);
 }
 
+/* ---- Decode: base64 here, character sets by the C library ---- */
+
+static bool is_base64(struct slice encoding)
+{
+    static const char *const names[] = { "base64", "base64-raw", "base64-url", "base64-raw-url" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (slice_equal_string(encoding, names[i]))
+            return true;
+    }
+    return false;
+}
+
+/* From the character set to UTF-8; (iconv_t)-1 when the C library has no such set. */
+static iconv_t open_encoding(struct slice encoding)
+{
+    char name[64];
+
+    if (encoding.size >= sizeof(name) || memchr(encoding.data, '/', encoding.size) != NULL)
+        return (iconv_t)-1;
+    memcpy(name, encoding.data, encoding.size);
+    name[encoding.size] = '\0';
+    return iconv_open("UTF-8", name);
+}
+
+static bool convert(iconv_t converter, struct slice text, struct buffer *out)
+{
+    char chunk[1024], *to;
+    char *from = (char *)(uintptr_t)text.data;
+    size_t left = text.size, room;
+
+    while (left > 0) {
+        to = chunk;
+        room = sizeof(chunk);
+        bool stuck = iconv(converter, &from, &left, &to, &room) == (size_t)-1 && errno != E2BIG;
+        buffer_append(out, chunk, sizeof(chunk) - room);
+        if (stuck)
+            return false;
+    }
+    return true;
+}
+
+static bool decode_text(struct ottl_machine *machine, struct slice encoding, struct ottl_value *value)
+{
+    iconv_t converter = open_encoding(encoding);
+    bool ok;
+
+    if (converter == (iconv_t)-1)
+        return ottl_fail(machine, "unsupported encoding '%.*s'", SLICE_PRINT(encoding));
+    ok = convert(converter, value->bytes, ottl_work(machine));
+    iconv_close(converter);
+    *value = ottl_string((struct slice){ NULL, 0 });
+    return ok ? ottl_keep_work(machine, &value->bytes) : ottl_fail(machine, "could not decode: not %.*s", SLICE_PRINT(encoding));
+}
+
 static bool run_decode(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)
 {
     struct slice encoding;
@@ -336,24 +399,30 @@ static bool run_decode(const struct ottl_call *call, struct ottl_machine *machin
         return false;
     if (value->kind != OTTL_STRING && value->kind != OTTL_BYTES)
         return ottl_fail(machine, "unsupported type provided to Decode function: %s", ottl_kind_name(value->kind));
-    if (slice_starts_with(encoding, SLICE("base64")))
+    if (is_base64(encoding))
         return decode_base64(machine, value->bytes, slice_starts_with(encoding, SLICE("base64-raw")), value);
-    *value = ottl_string(value->bytes); /* UTF-8 and what is part of it */
-    return true;
+    if (slice_equal_ignoring_case(encoding, SLICE("utf-8")) || slice_equal_ignoring_case(encoding, SLICE("utf8"))) {
+        *value = ottl_string(value->bytes);
+        return true;
+    }
+    return decode_text(machine, encoding, value);
 }
 
 static bool prepare_decode(struct ottl_call *call, struct arena *arena, struct error *err)
 {
-    static const char *const known[] = { "base64", "base64-raw", "base64-url", "base64-raw-url", "us-ascii", "ascii", "utf8", "utf-8" };
+    struct slice encoding = call->arguments[1]->value.bytes;
+    iconv_t converter;
 
     (void)arena;
-    if (!call->arguments[1]->constant)
+    if (!call->arguments[1]->constant || is_base64(encoding))
         return true;
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (slice_equal_ignoring_case(call->arguments[1]->value.bytes, slice_of_string(known[i])))
-            return true;
-    }
-    return fail(err, "not supported yet: encoding \"%.*s\"", SLICE_PRINT(call->arguments[1]->value.bytes));
+    converter = open_encoding(encoding);
+    if (converter == (iconv_t)-1)
+        return fail(err,
+            "unknown encoding \"%.*s\"; expected base64, base64-raw, base64-url, base64-raw-url, or a character set, as \"utf-8\"",
+            SLICE_PRINT(encoding));
+    iconv_close(converter);
+    return true;
 }
 
 enum { SPANS = 1u << OTTL_SPAN | 1u << OTTL_SPANEVENT };
@@ -376,6 +445,7 @@ const struct ottl_function ottl_type_functions[] = {
     { "IsValidLuhn", "target:value", run_is_valid_luhn, NULL, false, false, 0 },
     { "TraceID", "bytes:value", run_trace_id, prepare_id, false, false, 0 },
     { "SpanID", "bytes:value", run_span_id, prepare_id, false, false, 0 },
+    { "ProfileID", "bytes:value", run_profile_id, prepare_id, false, false, 0 },
     { "Hex", "target:value", run_hex, NULL, false, false, 0 },
     { "Base64Decode", "target:value", run_base64_decode, NULL, false, false, 0 },
     { "Decode", "target:value,encoding:value", run_decode, prepare_decode, false, false, 0 },

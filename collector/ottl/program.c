@@ -42,7 +42,8 @@ enum ottl_context ottl_context_of_program(const struct ottl *program)
 const struct ottl_function *ottl_find_function(struct slice name, bool editor)
 {
     static const struct ottl_function *const tables[] = { ottl_editors, ottl_map_functions, ottl_text_functions, ottl_type_functions,
-        ottl_time_functions, ottl_hash_functions, ottl_parse_functions, ottl_regex_functions, ottl_case_functions, ottl_metric_functions };
+        ottl_time_functions, ottl_hash_functions, ottl_parse_functions, ottl_regex_functions, ottl_case_functions, ottl_metric_functions,
+        ottl_xml_functions };
 
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         for (const struct ottl_function *function = tables[i]; function->name != NULL; function++) {
@@ -62,19 +63,8 @@ bool ottl_is_missing_function(struct slice name)
         "copy_metric",
         "merge_histogram_buckets",
         "convert_summary_quantile_val_to_gauge",
-        "ConvertAttributesToElementsXML",
-        "ConvertTextToElementsXML",
         "ExtractGrokPatterns",
-        "GetXML",
-        "InsertXML",
-        "ParseSimplifiedXML",
-        "ParseXML",
-        "ProfileID",
-        "RemoveXML",
         "UserAgent",
-        "UUIDv7",
-        "XXH128",
-        "XXH3",
         NULL,
     };
 

@@ -80,11 +80,37 @@ static const struct row rows[] = {
     { "Keys({\"a\": 1, \"b\": 2})[1]", "{\"stringValue\":\"b\"}" },
     { "HasPrefix(body, \"hello\")", "{\"boolValue\":true}" },
     { "IsMap(attributes[\"map\"])", "{\"boolValue\":true}" },
+    { "XXH3(\"hello world\")", "{\"stringValue\":\"d447b1ea40e6988b\"}" },
+    { "XXH128(\"hello world\")", "{\"stringValue\":\"df8d09e93f874900a99b8775cc15b6c7\"}" },
+    { "IsMatch(UUIDv7(), \"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$\")", "{\"boolValue\":true}" },
+    { "Hex(ProfileID(\"0102030405060708090a0b0c0d0e0f10\"))", "{\"stringValue\":\"0102030405060708090a0b0c0d0e0f10\"}" },
+    { "Decode(Base64Decode(\"dOlzdA==\"), \"windows-1252\")", "{\"stringValue\":\"t\u00e9st\"}" },
+    { "Decode(Base64Decode(\"dOlzdA==\"), \"us-ascii\")", "!could not decode" },
+    { "GetXML(\"<a><x>1</x><b><x y='2'/></b>t</a>\", \"/a//x\")", "{\"stringValue\":\"<x>1</x><x y=\\\"2\\\"></x>\"}" },
+    { "GetXML(\"<a k='v'>t</a>\", \"/a/@k | /a/text()\")", "{\"stringValue\":\"vt\"}" },
+    { "GetXML(\"<a>\", \"/a\")", "!not well-formed" },
+    { "GetXML(\"</weir-fragment><weir-fragment>\", \"/\")", "!not well-formed" },
+    { "GetXML(\"<!DOCTYPE a [<!ENTITY e 'x'>]><a>&e;</a>\", \"/a\")", "!not well-formed" },
+    { "RemoveXML(\"<?xml version='1.0'?><a><b><b/></b>t<c d='1'/></a>\", \"//b | //@d\")",
+        "{\"stringValue\":\"<?xml version='1.0'?><a>t<c></c></a>\"}" },
+    { "InsertXML(\"<a/><a/>\", \"/a\", \"<b/>t\")", "{\"stringValue\":\"<a><b></b>t</a><a><b></b>t</a>\"}" },
+    { "InsertXML(\"<a k='v'/>\", \"/a/@k\", \"<b/>\")", "!InsertXML XPath selected non-element: \"k\"" },
+    { "ConvertAttributesToElementsXML(\"<a b='1' c='2'>t</a>\")", "{\"stringValue\":\"<a>t<b>1</b><c>2</c></a>\"}" },
+    { "ConvertTextToElementsXML(\"<a>x<b/>y</a>\", \"/\", \"v\")", "{\"stringValue\":\"<a><v>x</v><b></b><v>y</v></a>\"}" },
+    { "ParseXML(\"<a k='v'> t <b/></a>\")",
+        "{\"kvlistValue\":{\"values\":[{\"key\":\"tag\",\"value\":{\"stringValue\":\"a\"}},{\"key\":\"attributes\",\"value\":{"
+        "\"kvlistValue\":{\"values\":[{\"key\":\"k\",\"value\":{\"stringValue\":\"v\"}}]}}},{\"key\":\"content\",\"value\":{"
+        "\"stringValue\":\"t\"}},{\"key\":\"children\",\"value\":{\"arrayValue\":{\"values\":[{\"kvlistValue\":{\"values\":[{"
+        "\"key\":\"tag\",\"value\":{\"stringValue\":\"b\"}}]}}]}}}]}}" },
+    { "ParseXML(\"<a/><a/>\")", "!trailing bytes after parsing xml" },
+    { "ParseSimplifiedXML(\"<a>1</a><b><c/></b><a><d>2</d></a>\")",
+        "{\"kvlistValue\":{\"values\":[{\"key\":\"a\",\"value\":{\"arrayValue\":{\"values\":[{\"stringValue\":\"1\"},{"
+        "\"kvlistValue\":{\"values\":[{\"key\":\"d\",\"value\":{\"stringValue\":\"2\"}}]}}]}}}]}}" },
 };
 
 static void check(const struct row *row)
 {
-    char statement[512], wanted[512];
+    char statement[512], wanted[1024];
     struct outcome result;
 
     snprintf(statement, sizeof(statement), "set(attributes[\"result\"], %s)", row->expression);
