@@ -35,6 +35,15 @@ static inline struct slice slice_of_string(const char *text)
     return (struct slice){ (const uint8_t *)text, text != NULL ? strlen(text) : 0 };
 }
 
+/* Below, at or above 0, as memcmp(); what is a beginning of the other comes first. */
+static inline int slice_compare(struct slice a, struct slice b)
+{
+    size_t shorter = a.size < b.size ? a.size : b.size;
+    int order = shorter > 0 ? memcmp(a.data, b.data, shorter) : 0;
+
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+}
+
 static inline bool slice_equal(struct slice a, struct slice b)
 {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);

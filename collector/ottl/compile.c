@@ -230,16 +230,15 @@ static size_t read_parameters(const char *text, struct parameter out[OTTL_ARGUME
     return count;
 }
 
-static const struct ottl_regex *compile_regex(struct ottl *program, struct slice pattern, struct error *err)
+/* The program frees it. NULL stays NULL. */
+static const struct ottl_regex *own_regex(struct ottl *program, struct ottl_regex *regex)
 {
     struct ottl_owned_regex *owned = arena_alloc(&program->arena, sizeof(*owned));
 
-    owned->regex = ottl_regex_create(pattern, err);
-    if (owned->regex == NULL)
-        return NULL;
+    owned->regex = regex;
     owned->next = program->regexes;
     program->regexes = owned;
-    return owned->regex;
+    return regex;
 }
 
 static bool compile_function_argument(struct ottl *program, struct ottl_call *call, const struct ottl_node *node, struct error *err)
@@ -270,7 +269,7 @@ static bool compile_argument(struct ottl *program, struct ottl_call *call, const
     if (slice_equal_string(parameter->kind, "regex") && call->arguments[index]->constant) {
         if (call->arguments[index]->value.kind != OTTL_STRING)
             return fail(err, "at %zu: %.*s: expected a string", node->offset + 1, SLICE_PRINT(parameter->name));
-        call->regex = compile_regex(program, call->arguments[index]->value.bytes, err);
+        call->regex = own_regex(program, ottl_regex_create(call->arguments[index]->value.bytes, err));
         if (call->regex == NULL)
             return fail_within(err, "at %zu", node->offset + 1);
     }
@@ -318,7 +317,7 @@ static bool find_function(
 {
     *function = ottl_find_function(node->name, editor);
     if (*function == NULL)
-        return fail_at(err, node, ottl_is_missing_function(node->name) ? "not supported yet: function" : "undefined function", node->name);
+        return fail_at(err, node, "undefined function", node->name);
     if ((*function)->contexts != 0 && ((*function)->contexts & 1u << program->context) == 0)
         return fail(
             err, "at %zu: %s cannot be used in context \"%s\"", node->offset + 1, (*function)->name, ottl_context_name(program->context));
@@ -332,7 +331,9 @@ const struct ottl_call *ottl_compile_call(struct ottl *program, const struct ott
     call->context = program->context;
     if (!find_function(program, node, editor, &call->function, err) || !compile_arguments(program, call, node, err))
         return NULL;
-    if (call->function->prepare != NULL && !call->function->prepare(call, &program->arena, err)) {
+    bool prepared = call->function->prepare == NULL || call->function->prepare(call, &program->arena, err);
+    own_regex(program, call->owned_regex);
+    if (!prepared) {
         fail_within(err, "at %zu: %s", node->offset + 1, call->function->name);
         return NULL;
     }

@@ -43,7 +43,7 @@ const struct ottl_function *ottl_find_function(struct slice name, bool editor)
 {
     static const struct ottl_function *const tables[] = { ottl_editors, ottl_map_functions, ottl_text_functions, ottl_type_functions,
         ottl_time_functions, ottl_hash_functions, ottl_parse_functions, ottl_regex_functions, ottl_case_functions, ottl_metric_functions,
-        ottl_xml_functions };
+        ottl_xml_functions, ottl_extract_functions, ottl_aggregate_functions, ottl_derive_functions };
 
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         for (const struct ottl_function *function = tables[i]; function->name != NULL; function++) {
@@ -52,27 +52,6 @@ const struct ottl_function *ottl_find_function(struct slice name, bool editor)
         }
     }
     return NULL;
-}
-
-bool ottl_is_missing_function(struct slice name)
-{
-    static const char *const names[] = {
-        "aggregate_on_attributes",
-        "aggregate_on_attribute_value",
-        "convert_exponential_histogram_to_histogram",
-        "copy_metric",
-        "merge_histogram_buckets",
-        "convert_summary_quantile_val_to_gauge",
-        "ExtractGrokPatterns",
-        "UserAgent",
-        NULL,
-    };
-
-    for (const char *const *at = names; *at != NULL; at++) {
-        if (slice_equal_string(name, *at))
-            return true;
-    }
-    return false;
 }
 
 /* ---- statements ---- */

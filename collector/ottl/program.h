@@ -109,6 +109,7 @@ struct ottl_call {
     const struct ottl_function *applied;                         /* of the function argument */
     const struct ottl_call *inner;                               /* for `applied`: a call whose first argument is set at run time */
     void *data;                                                  /* what prepare made */
+    struct ottl_regex *owned_regex;                              /* prepare may leave one here, for the program to free */
     enum ottl_context context;
 };
 
@@ -129,11 +130,9 @@ struct ottl_function {
 /* Tables end with a name of NULL. */
 extern const struct ottl_function ottl_editors[], ottl_map_functions[], ottl_text_functions[], ottl_type_functions[], ottl_time_functions[],
     ottl_hash_functions[], ottl_parse_functions[], ottl_xml_functions[], ottl_metric_functions[], ottl_regex_functions[],
-    ottl_case_functions[];
+    ottl_case_functions[], ottl_extract_functions[], ottl_aggregate_functions[], ottl_derive_functions[];
 
 const struct ottl_function *ottl_find_function(struct slice name, bool editor);
-/* Names of OTTL that are not here (yet). */
-bool ottl_is_missing_function(struct slice name);
 bool ottl_find_enum(enum ottl_context context, struct slice name, int64_t *value);
 
 /* ---- arguments, for functions ---- */

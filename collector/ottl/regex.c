@@ -3,7 +3,7 @@
  *
  * A pattern is first rewritten: what both spell alike and mean differently (\s, \v, \z, $) is made to mean what RE2 means, and what RE2 has
  * not is refused. A pattern without operators is not matched by PCRE2 at all but searched for.
- * Limits: MATCH_LIMIT steps a match, 64 KiB a pattern, 100 groups. Threads: a regex is shared, a matcher is one thread's.
+ * Limits: MATCH_LIMIT steps a match, 64 KiB a pattern, 250 groups. Threads: a regex is shared, a matcher is one thread's.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "collector/ottl/regex.h"
@@ -11,7 +11,7 @@
 #include <pcre2.h>
 #include <stdlib.h>
 
-enum { MATCH_LIMIT = 1000000, HEAP_LIMIT_KIB = 16 << 10, PATTERN_MAX = 64 << 10, GROUPS_MAX = 100, JIT_STACK_MAX = 512 << 10 };
+enum { MATCH_LIMIT = 1000000, HEAP_LIMIT_KIB = 16 << 10, PATTERN_MAX = 64 << 10, GROUPS_MAX = 250, JIT_STACK_MAX = 512 << 10 };
 
 struct ottl_regex {
     pcre2_code *code;

@@ -366,6 +366,55 @@ static enum fate visit_records(struct rewriter *self)
     return self->pass->filter && kept == 0 ? FATE_DROP : FATE_KEEP;
 }
 
+/* ---- metrics that statements made: visited as those that came, and they may make more ---- */
+
+enum { MADE_MAX = 10000 };
+
+static enum fate visit_one_made(struct rewriter *self, struct slice metric, struct buffer *done)
+{
+    struct ottl_machine *machine = self->machine;
+    struct otlp_record record = { .body = metric };
+    bool with_parts;
+    enum fate fate = visit_record(self, &record, &with_parts);
+
+    if (fate != FATE_KEEP)
+        return fate;
+    if (ottl_message_changed(&machine->messages[LEVEL_RECORD]))
+        edit_write(&machine->messages[LEVEL_RECORD].edit, RECORDS, done);
+    else
+        pb_put_bytes(done, RECORDS, metric);
+    return FATE_KEEP;
+}
+
+static enum fate visit_made(struct rewriter *self)
+{
+    struct ottl_machine *machine = self->machine;
+    struct buffer *made = &machine->metrics, one = { .data = NULL }, done = { .data = NULL };
+    enum fate fate = FATE_KEEP;
+    struct pb_field field;
+    size_t count = 0;
+
+    for (size_t at = 0; at < made->size && fate != FATE_FAIL; at += field.raw.size) {
+        struct pb_reader reader = pb_reader_of(slice_of(made->data + at, made->size - at));
+        if (!pb_next(&reader, &field))
+            break;
+        buffer_clear(&one); /* `made` may move while this one is visited */
+        buffer_append_slice(&one, field.bytes);
+        fate = visit_one_made(self, buffer_slice(&one), &done);
+        if (++count == MADE_MAX && fate != FATE_FAIL) {
+            ottl_fail(
+                machine, "more than %d metrics were made of those of one scope; add a \"where\" that leaves out what is made", MADE_MAX);
+            fate = FATE_FAIL;
+        }
+    }
+    buffer_clear(made);
+    buffer_append_slice(made, buffer_slice(&done));
+    made->failed |= one.failed || done.failed;
+    buffer_fini(&one);
+    buffer_fini(&done);
+    return fate == FATE_FAIL ? FATE_FAIL : FATE_KEEP;
+}
+
 /* ---- scopes and groups ---- */
 
 static bool wants_records(const struct rewriter *self)
@@ -382,7 +431,9 @@ static enum fate visit_scope(struct rewriter *self)
     machine->messages[LEVEL_SCOPE].schema_url = self->current_scope.schema_url;
     buffer_clear(&machine->metrics);
     fate = visit(self, OTTL_SCOPE);
-    return fate == FATE_KEEP && wants_records(self) ? visit_records(self) : fate;
+    if (fate == FATE_KEEP && wants_records(self))
+        fate = visit_records(self);
+    return fate == FATE_KEEP && machine->metrics.size > 0 ? visit_made(self) : fate;
 }
 
 static enum fate visit_scopes(struct rewriter *self)

@@ -106,6 +106,32 @@ static const struct row rows[] = {
     { "ParseSimplifiedXML(\"<a>1</a><b><c/></b><a><d>2</d></a>\")",
         "{\"kvlistValue\":{\"values\":[{\"key\":\"a\",\"value\":{\"arrayValue\":{\"values\":[{\"stringValue\":\"1\"},{"
         "\"kvlistValue\":{\"values\":[{\"key\":\"d\",\"value\":{\"stringValue\":\"2\"}}]}}]}}}]}}" },
+    { "ExtractGrokPatterns(\"a=b c=d\", \"^a=(?P<a>\\\\w+)\\\\s+c=(?P<c>\\\\w+)$\")[\"c\"]", "{\"stringValue\":\"d\"}" },
+    { "Len(ExtractGrokPatterns(\"x\", \"%{INT:n}\", true))", "{\"intValue\":\"0\"}" },
+    { "ExtractGrokPatterns(\"http://user:pw@example.com:80/path?query=string\", \"%{ELB_URI}\", true)",
+        "{\"kvlistValue\":{\"values\":[{\"key\":\"url.scheme\",\"value\":{\"stringValue\":\"http\"}},{\"key\":\"url.username\",\"value\":{"
+        "\"stringValue\":\"user\"}},{\"key\":\"url.domain\",\"value\":{\"stringValue\":\"example.com\"}},{\"key\":\"url.port\",\"value\":{"
+        "\"intValue\":\"80\"}},{\"key\":\"url.path\",\"value\":{\"stringValue\":\"/path\"}},{\"key\":\"url.query\",\"value\":{"
+        "\"stringValue\":\"query=string\"}}]}}" },
+    { "ExtractGrokPatterns(\"2024-06-18 12:34:56 otel\", \"%{MINE}\", true, [\"MINE=%{MYDATE:timestamp} otel\", "
+      "\"MYDATE=%{DATE}[- ]%{TIME}\"])[\"timestamp\"]",
+        "{\"stringValue\":\"24-06-18 12:34:56\"}" },
+    { "ExtractGrokPatterns(\"from fe80::1:2 or 10.0.0.1\", \"%{IP:six} or %{IP:four}\", true)",
+        "{\"kvlistValue\":{\"values\":[{\"key\":\"six\",\"value\":{\"stringValue\":\"fe80::1:2\"}},{\"key\":\"four\",\"value\":{"
+        "\"stringValue\":\"10.0.0.1\"}}]}}" },
+    { "ExtractGrokPatterns(\"1.2.3.4 - bob [10/Oct/2000:13:55:36 -0700] 'GET /a HTTP/1.0' 200 23\", \"%{COMMONAPACHELOG}\", true, "
+      "[\"COMMONAPACHELOG=%{IP:ip} - %{USER:user} .%{HTTPDATE:time}. .%{WORD:method} %{NOTSPACE:path} HTTP/%{NUMBER:version:float}. "
+      "%{INT:status:int} %{INT:size}\"])[\"status\"]",
+        "{\"intValue\":\"200\"}" },
+    { "ExtractGrokPatterns(\"7 8\", \"%{INT:n} %{INT:n}\")[\"n\"]", "{\"stringValue\":\"8\"}" },
+    { "UserAgent(\"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/51.0.2704.103 "
+      "Safari/537.36\")[\"user_agent.version\"]",
+        "{\"stringValue\":\"51.0.2704\"}" },
+    { "UserAgent(\"curl/7.81.0\")",
+        "{\"kvlistValue\":{\"values\":[{\"key\":\"user_agent.original\",\"value\":{\"stringValue\":\"curl/7.81.0\"}},{\"key\":"
+        "\"user_agent.name\",\"value\":{\"stringValue\":\"curl\"}},{\"key\":\"user_agent.version\",\"value\":{\"stringValue\":\"7.81.0\"}}]"
+        "}}" },
+    { "UserAgent(\"nobody\")[\"user_agent.name\"]", "{\"stringValue\":\"Other\"}" },
 };
 
 static void check(const struct row *row)

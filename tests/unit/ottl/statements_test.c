@@ -176,6 +176,72 @@ static void test_parts_and_metrics(void **state)
     assert_holds(&result, "\"gauge\":{\"dataPoints\"");
 }
 
+static const char numbers[] =
+    "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"m\",\"sum\":{\"dataPoints\":["
+    "{\"attributes\":[{\"key\":\"a\",\"value\":{\"stringValue\":\"1\"}},{\"key\":\"b\",\"value\":{\"stringValue\":\"x\"}}],"
+    "\"startTimeUnixNano\":\"5\",\"asInt\":\"4\"},"
+    "{\"attributes\":[{\"key\":\"b\",\"value\":{\"stringValue\":\"y\"}},{\"key\":\"a\",\"value\":{\"stringValue\":\"1\"}}],"
+    "\"startTimeUnixNano\":\"3\",\"asInt\":\"9\"},"
+    "{\"attributes\":[{\"key\":\"a\",\"value\":{\"stringValue\":\"2\"}}],\"asInt\":\"1\"}],\"aggregationTemporality\":2}}]}]}]}";
+
+static const char histograms[] =
+    "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"h\",\"histogram\":{\"dataPoints\":["
+    "{\"count\":\"3\",\"sum\":4,\"bucketCounts\":[\"1\",\"2\",\"0\"],\"explicitBounds\":[1,2],\"min\":1,\"max\":2},"
+    "{\"attributes\":[{\"key\":\"a\",\"value\":{\"stringValue\":\"1\"}}],\"count\":\"5\",\"sum\":9,\"bucketCounts\":[\"0\",\"1\","
+    "\"4\"],\"explicitBounds\":[1,2],\"min\":1.5,\"max\":7}],\"aggregationTemporality\":1}}]}]}]}";
+
+static const char exponential[] =
+    "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"e\",\"exponentialHistogram\":{\"dataPoints\":["
+    "{\"count\":\"10\",\"sum\":30,\"scale\":0,\"zeroCount\":\"1\",\"positive\":{\"offset\":0,\"bucketCounts\":[\"2\",\"3\",\"4\"]}},"
+    "{\"attributes\":[{\"key\":\"a\",\"value\":{\"stringValue\":\"1\"}}],\"count\":\"1\",\"scale\":0,\"positive\":{\"bucketCounts\":["
+    "\"0\",\"1\"]}}],\"aggregationTemporality\":1}}]}]}]}";
+
+static const char summary[] =
+    "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"s\",\"unit\":\"ms\",\"summary\":{\"dataPoints\":["
+    "{\"attributes\":[{\"key\":\"a\",\"value\":{\"stringValue\":\"1\"}}],\"timeUnixNano\":\"7\",\"count\":\"2\",\"sum\":3,"
+    "\"quantileValues\":[{\"quantile\":0.5,\"value\":1},{\"quantile\":0.99,\"value\":2}]}]}}]}]}]}";
+
+static void test_metrics_are_aggregated_and_derived(void **state)
+{
+    static const struct {
+        enum ottl_context context;
+        const char *statement, *in, *wanted;
+    } rows[] = {
+        { OTTL_METRIC, "aggregate_on_attributes(\"sum\", [\"a\"])", numbers,
+            "[{\"attributes\":[{\"key\":\"a\",\"value\":{\"stringValue\":\"1\"}}],\"startTimeUnixNano\":\"3\",\"asInt\":\"13\"},{"
+            "\"attributes\":[{\"key\":\"a\",\"value\":{\"stringValue\":\"2\"}}],\"asInt\":\"1\"}]" },
+        { OTTL_METRIC, "aggregate_on_attributes(\"median\", [])", numbers, "[{\"asInt\":\"4\"}]" },
+        { OTTL_METRIC, "aggregate_on_attributes(\"max\", [])", numbers, "\"asInt\":\"9\"}]" },
+        { OTTL_METRIC, "aggregate_on_attributes(\"count\", [])", numbers, "\"asInt\":\"3\"}]" },
+        { OTTL_METRIC, "aggregate_on_attributes(\"mean\", [])", numbers, "\"asInt\":\"4\"}]" },
+        { OTTL_METRIC, "aggregate_on_attribute_value(\"min\", \"b\", [\"x\", \"y\"], \"z\")", numbers,
+            "{\"key\":\"b\",\"value\":{\"stringValue\":\"z\"}}],\"startTimeUnixNano\":\"3\",\"asInt\":\"4\"},{" },
+        { OTTL_METRIC, "aggregate_on_attributes(\"sum\", [])", histograms,
+            "[{\"count\":\"8\",\"sum\":13,\"min\":1,\"max\":7,\"explicitBounds\":[1,2],\"bucketCounts\":[\"1\",\"3\",\"4\"]}]" },
+        { OTTL_METRIC, "aggregate_on_attributes(\"max\", [])", histograms, "!by \"sum\" only" },
+        { OTTL_METRIC, "aggregate_on_attributes(\"sum\", [])", exponential,
+            "[{\"count\":\"11\",\"sum\":30,\"zeroCount\":\"1\",\"positive\":{\"bucketCounts\":[\"2\",\"4\",\"4\"]},\"negative\":{}}]" },
+        { OTTL_METRIC, "convert_exponential_histogram_to_histogram(\"upper\", [1.0, 2.0, 5.0])", exponential,
+            "[{\"count\":\"10\",\"sum\":30,\"bucketCounts\":[\"1\",\"2\",\"3\",\"4\"],\"explicitBounds\":[1,2,5]},{" },
+        { OTTL_METRIC, "convert_exponential_histogram_to_histogram(\"uniform\", [5, 6])", exponential,
+            "\"bucketCounts\":[\"7\",\"1\",\"2\"]" },
+        { OTTL_METRIC, "copy_metric(\"n\", unit=\"1\") where name == \"s\"", summary, "{\"name\":\"n\",\"unit\":\"1\",\"summary\":{" },
+        { OTTL_METRIC, "copy_metric()", summary, "!more than 10000 metrics were made" },
+        { OTTL_METRIC, "convert_summary_quantile_val_to_gauge(\"q\")", summary,
+            "{\"name\":\"s.quantiles\",\"unit\":\"ms\",\"gauge\":{\"dataPoints\":[{\"attributes\":[{\"key\":\"a\",\"value\":{"
+            "\"stringValue\":\"1\"}},{\"key\":\"q\",\"value\":{\"stringValue\":\"0.50\"}}],\"timeUnixNano\":\"7\",\"asDouble\":1},{" },
+        { OTTL_DATAPOINT, "merge_histogram_buckets(1.0)", histograms, "\"bucketCounts\":[\"3\",\"0\"],\"explicitBounds\":[2]" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct outcome result = ottl_transform(SIGNAL_METRICS, rows[i].context, rows[i].statement, rows[i].in);
+        bool fails = rows[i].wanted[0] == '!';
+        if (strstr(fails ? result.error : result.json, rows[i].wanted + fails) == NULL)
+            fail_msg("%s: wanted %s, got %s (%s)", rows[i].statement, rows[i].wanted, result.json, result.error);
+    }
+}
+
 static void test_errors_say_where_and_what(void **state)
 {
     static const struct {
@@ -185,7 +251,12 @@ static void test_errors_say_where_and_what(void **state)
         { "set(attributes[\"a\"] 1)", "at 21: expected \",\", found \"1\"" },
         { "sett(body, 1)", "at 1: undefined function \"sett\"" },
         { "set(body, Nothing(1))", "undefined function \"Nothing\"" },
-        { "set(body, XXH3(\"a\"))", "not supported yet: function \"XXH3\"" },
+        { "set(body, ExtractGrokPatterns(body, \"%{NOTHING}\"))", "unknown pattern \"NOTHING\"" },
+        { "set(body, ExtractGrokPatterns(body, \"%{A}\", true, [\"A=%{A}\"]))", "pattern \"A\" refers to itself" },
+        { "set(body, ExtractGrokPatterns(body, \"x\"))", "at least 1 named capture group" },
+        { "set(body, ExtractGrokPatterns(body, \"%{INT:n:date}\"))", "unknown type \"date\"" },
+        { "set(body, GetXML(body, \"/a[\"))", "invalid xpath \"/a[\"" },
+        { "set(body, Decode(body, \"klingon\"))", "unknown encoding \"klingon\"" },
         { "set(bodyy, 1)", "at 5: context \"log\" has no field \"bodyy\"" },
         { "set(span.name, \"x\")", "context \"log\" cannot see \"span\"" },
         { "set(body, NO_ENUM)", "unknown enum symbol \"NO_ENUM\"" },
@@ -293,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_conditions),
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_parts_and_metrics),
+        cmocka_unit_test(test_metrics_are_aggregated_and_derived),
         cmocka_unit_test(test_errors_say_where_and_what),
         cmocka_unit_test(test_statements_cut_anywhere_are_refused),
         cmocka_unit_test(test_nesting_is_bounded),
