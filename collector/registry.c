@@ -1,6 +1,10 @@
 /* All components of this build. A new one is a line here, beside its file. */
 #include "collector/registry.h"
 
+#ifdef WEIR_KAFKA
+extern const struct component_type kafka_receiver;
+extern const struct component_type kafka_exporter;
+#endif
 extern const struct component_type otlp_receiver;
 extern const struct component_type batch_processor;
 extern const struct component_type filter_processor;
@@ -18,6 +22,10 @@ extern const struct component_type file_storage_extension;
 extern const struct component_type health_check_extension;
 
 const struct component_type *const registry[] = {
+#ifdef WEIR_KAFKA
+    &kafka_receiver,
+    &kafka_exporter,
+#endif
     &otlp_receiver,
     &batch_processor,
     &filter_processor,
