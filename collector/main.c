@@ -46,6 +46,7 @@ static int usage(FILE *out)
           "       weir queue COMMAND FOLDER ...        look at a disk queue, print it, send it, empty it (weir queue --help)\n"
           "       weir cat FILE ...                    print what the file exporter wrote\n"
           "       weir trace FILE ... [TRACE_ID]       one transaction as a tree, or the list of traces\n"
+          "       weir elasticsearch setup ...         install index templates (--config FILE ...)\n"
           "       weir --version\n"
           "\n"
           "SIGHUP reads the configuration again; SIGTERM stops and sends first what is held.\n",
@@ -296,6 +297,7 @@ int main(int argc, char **argv)
         { "print-config", command_print_config },
         { "schema", command_schema },
         { "docs", command_docs },
+        { "elasticsearch", command_elasticsearch },
         { "queue", command_queue },
         { "cat", command_cat },
         { "trace", command_trace },

@@ -12,6 +12,7 @@ extern const struct component_type memory_limiter_processor;
 extern const struct component_type transform_processor;
 extern const struct component_type forward_connector;
 extern const struct component_type debug_exporter;
+extern const struct component_type elasticsearch_exporter;
 extern const struct component_type file_exporter;
 extern const struct component_type nop_exporter;
 extern const struct component_type otlp_grpc_exporter;
@@ -33,6 +34,7 @@ const struct component_type *const registry[] = {
     &transform_processor,
     &forward_connector,
     &debug_exporter,
+    &elasticsearch_exporter,
     &file_exporter,
     &nop_exporter,
     &otlp_grpc_exporter,
