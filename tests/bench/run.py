@@ -42,7 +42,8 @@ class Case:
     compression: str = "none"
     rate: int = 0
     idle: bool = False
-    sink: bool = True
+    sink: str = "sink"  # the program that counts; "": none
+    peer: bool = True  # the peer has what the case needs
 
 
 # A batch of 8,192 records answers its senders when it is full (or after 200 ms): so many senders must be waiting.
@@ -56,7 +57,11 @@ CASES = [
     Case("passthrough-grpc-1000", "gRPC to gRPC, 1,000 spans a request", "grpc-grpc", ("--grpc", *THOUSAND), grpc=True),
     Case("gzip-out", "OTLP/HTTP to OTLP/HTTP with gzip, 100 spans a request", "http-http", HUNDRED, compression="gzip"),
     Case("gzip-in", "OTLP/HTTP with gzip to OTLP/HTTP, 100 spans a request", "http-http", (*HUNDRED, "--gzip")),
-    Case("file-json", "OTLP/HTTP to JSON lines in a file, 100 spans a request", "http-file", HUNDRED, sink=False),
+    Case("file-json", "OTLP/HTTP to JSON lines in a file, 100 spans a request", "http-file", HUNDRED, sink=""),
+    Case("elasticsearch-logs", "OTLP/HTTP to Elasticsearch, mode otel, 1,000 log records a request", "http-elasticsearch", ("--signal", "logs", *THOUSAND),
+         sink="bulk_sink", peer=False),
+    Case("elasticsearch-spans", "OTLP/HTTP to Elasticsearch, mode otel, 1,000 spans a request", "http-elasticsearch", THOUSAND, sink="bulk_sink", peer=False),
+    Case("elasticsearch-gzip", "the same with gzip, the exporter's default", "http-elasticsearch", THOUSAND, compression="gzip", sink="bulk_sink", peer=False),
     Case("rate-100k", "OTLP/HTTP to OTLP/HTTP at 100,000 spans a second, 100 a request", "http-http", HUNDRED, rate=100000),
     Case("idle", "started, nothing sent", "http-http", idle=True),
 ]
@@ -148,7 +153,9 @@ class Stage:
         protocol = ("--grpc", self.ports["OUT"], "--http", self.stats_port) if self.case.grpc else ("--http", self.ports["OUT"])
         if not self.case.grpc:
             self.stats_port = self.ports["OUT"]
-        self.processes.append(pinned(DRIVER_CORE, BUILD / "tests/bench/sink", *protocol, stdout=subprocess.DEVNULL))
+        if self.case.sink == "bulk_sink":
+            protocol = (self.ports["OUT"],)
+        self.processes.append(pinned(DRIVER_CORE, BUILD / "tests/bench" / self.case.sink, *protocol, stdout=subprocess.DEVNULL))
         for _ in range(200):
             try:
                 return get(self.stats_port, "/stats")
@@ -267,6 +274,10 @@ def collectors(only):
     return [one for one in found if not only or one.name.startswith(only)]
 
 
+def able(found, case):
+    return [one for one in found if case.peer or one.name == "weir"]
+
+
 def stripped_size(binary):
     with tempfile.NamedTemporaryFile() as copy:
         shutil.copy(binary, copy.name)
@@ -278,6 +289,17 @@ def bare_inflate():
     answer = output_of("taskset", "-c", str(COLLECTOR_CORE), str(BUILD / "tests/bench/load"), "--port", "1", "--duration", "1", "--records", "100", "--gzip",
                        "--bare-inflate")
     return json.loads(answer)["records_per_second"] if answer else 0
+
+
+def bare_documents():
+    """What a document of the elasticsearch cases costs piece by piece."""
+    text = output_of("taskset", "-c", str(COLLECTOR_CORE), str(BUILD / "tests/bench/elasticsearch_bench"))
+    found = re.search(r"logs +otel +(\d+) B/document +build +([\d.]+) +copy +([\d.]+) +write +([\d.]+) +gzip +([\d.]+)", text)
+    if not found:
+        return []
+    size, build, copy, write, gzip = (float(one) for one in found.groups())
+    return ["", f"One log record as a document of mode otel, {size:.0f} bytes with its action line, in one thread: built in {build:.0f} ns; a straight copy of the same JSON in "
+            f"memory {copy:.0f} ns, written to a socket {write:.0f} ns, compressed with gzip {gzip:.0f} ns."]
 
 
 def millions(value):
@@ -336,6 +358,8 @@ def report(measured, found, arguments):
     lines += [""] + idle if idle else []
     if any("--gzip" in case.load for case, _ in measured):
         lines += ["", f"Bare inflating of `gzip-in`'s bodies (libdeflate, nothing else): {millions(bare_inflate())} records per CPU-second."]
+    if any(case.config == "http-elasticsearch" for case, _ in measured):
+        lines += bare_documents()
     return "\n".join(lines + lost(measured)) + "\n"
 
 
@@ -378,15 +402,15 @@ def main():
             print("bench: no peer: it needs Go (./dev bench --peer-build)", file=sys.stderr)
     found = collectors(arguments.only)
     cases = [case for case in CASES if not arguments.cases or case.name in arguments.cases]
-    runs = {(case.name, one.name): [] for case in cases for one in found}
+    runs = {(case.name, one.name): [] for case in cases for one in able(found, case)}
     for round_number in range(arguments.rounds):
         for case in cases:
-            for one in found:
+            for one in able(found, case):
                 result = measure(case, one, arguments.seconds)
                 runs[case.name, one.name].append(result)
                 print(f"bench: round {round_number + 1}, {case.name}, {one.name}: {millions(result.records_per_cpu_second)} records per CPU-second, "
                       f"{result.cpu_share * 100:.0f} % of a core, peak {mebibytes(result.peak_kib)} MiB", file=sys.stderr)
-    measured = [(case, {one.name: median_of(runs[case.name, one.name]) for one in found}) for case in cases]
+    measured = [(case, {one.name: median_of(runs[case.name, one.name]) for one in able(found, case)}) for case in cases]
     text = report(measured, found, arguments)
     print(text)
     if not arguments.cases and not arguments.no_document and not arguments.only:
