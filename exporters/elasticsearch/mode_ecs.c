@@ -167,6 +167,21 @@ static void add_os_type(struct elastic_documents *documents)
 
 /* ---- logs ---- */
 
+/* `message` is a text; a body that is none stands there as its JSON, because there is no other place where it would not be lost. */
+static void add_message(struct elastic_documents *documents, const struct otlp_value *body)
+{
+    struct buffer *text = &documents->document; /* of metrics; the scratch memory holds the agent's name */
+
+    if (body->kind == OTLP_VALUE_STRING) {
+        elastic_fields_add(&documents->fields, SLICE(""), SLICE("message"), body);
+    } else if (body->kind != OTLP_VALUE_EMPTY) {
+        buffer_clear(text);
+        elastic_text_of(body, text);
+        elastic_fields_text(&documents->fields, SLICE("message"), buffer_slice(text));
+        documents->bulk.text.failed |= text->failed;
+    }
+}
+
 static bool write_log(struct elastic_documents *documents, const struct otlp_log *log, const struct elastic_route *route)
 {
     struct elastic_fields *fields = &documents->fields;
@@ -187,8 +202,7 @@ static bool write_log(struct elastic_documents *documents, const struct otlp_log
     if (log->severity_number != 0)
         elastic_fields_integer(fields, SLICE("event.severity"), log->severity_number);
     elastic_fields_text(fields, SLICE("log.level"), log->severity_text);
-    if (body.kind == OTLP_VALUE_STRING)
-        elastic_fields_add(fields, SLICE(""), SLICE("message"), &body);
+    add_message(documents, &body);
     elastic_fields_write(fields, true, &documents->bulk.text);
     return true;
 }

@@ -455,6 +455,19 @@ static void mode_ecs_translates_and_nests(void **state)
         "\"log\":{\"level\":\"WARN\"},\"message\":\"b\",\"service\":{\"name\":\"s\"}}\n");
 }
 
+static void mode_ecs_keeps_a_body_that_is_no_text(void **state)
+{
+    (void)state;
+    check(ELASTIC_ECS, SIGNAL_LOGS,
+        "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"body\":{\"kvlistValue\":{\"values\":[" STRING("a", "b") "]}}},{}]}]}]}",
+        "{\"create\":{\"_index\":\"logs-generic-default\"}}\n"
+        "{\"@timestamp\":\"1970-01-01T00:00:00.000000000Z\",\"agent\":{\"name\":\"otlp\"},"
+        "\"data_stream\":{\"dataset\":\"generic\",\"namespace\":\"default\",\"type\":\"logs\"},\"message\":\"{\\\"a\\\":\\\"b\\\"}\"}\n"
+        "{\"create\":{\"_index\":\"logs-generic-default\"}}\n"
+        "{\"@timestamp\":\"1970-01-01T00:00:00.000000000Z\",\"agent\":{\"name\":\"otlp\"},"
+        "\"data_stream\":{\"dataset\":\"generic\",\"namespace\":\"default\",\"type\":\"logs\"}}\n");
+}
+
 static void mode_ecs_of_spans(void **state)
 {
     (void)state;
@@ -602,6 +615,7 @@ int main(void)
         cmocka_unit_test(mode_none_is_flat),
         cmocka_unit_test(mode_raw_has_no_prefixes),
         cmocka_unit_test(mode_ecs_translates_and_nests),
+        cmocka_unit_test(mode_ecs_keeps_a_body_that_is_no_text),
         cmocka_unit_test(mode_ecs_of_spans),
         cmocka_unit_test(a_name_that_is_also_a_beginning_gets_value),
         cmocka_unit_test(the_last_of_equal_names_counts_and_maps_are_taken_apart),
