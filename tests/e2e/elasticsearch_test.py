@@ -1,12 +1,15 @@
 """The elasticsearch exporter: every fault by a server that plays it, then a real Elasticsearch and a real OpenSearch with HTTPS and users."""
+import collections
 import itertools
 import json
 import subprocess
+import threading
 import time
 
 import pytest
 
 from e2e import harness, search_server, search_stub
+from torture import rig
 from torture.elasticsearch_faults import ElasticsearchRig
 
 PORTS = itertools.count()
@@ -375,11 +378,11 @@ def test_wrong_settings_are_told_before_anything_starts(tmp_path):
 @pytest.mark.parametrize("seed, rounds", [(1, 20), pytest.param(2, 300, marks=pytest.mark.full)])
 def test_nothing_acknowledged_is_lost(seed, rounds, tmp_path):
     """weir killed and frozen, the server away and answering all that one can answer; poisoned documents are in the dead-letter file."""
-    rig = ElasticsearchRig(tmp_path, seed)
+    torture = ElasticsearchRig(tmp_path, seed)
     for _ in range(rounds):
-        rig.round()
-    report = rig.settle()
-    rig.close()
+        torture.round()
+    report = torture.settle()
+    torture.close()
     print(report)
     assert report["acknowledged"] > 0
     assert (report["missing"], report["wrong"]) == (0, 0)
@@ -528,6 +531,86 @@ def test_a_blocked_index_holds_documents_back(elasticsearch, start_exporter):
     assert sorted(document["message"] for document in elasticsearch.wait_search("plain", 2)) == ["first", "second"]
 
 
+def numbered(name_space, numbers):
+    document = logs_in(name_space, logs(*(f"{number:06} {rig.check_word(number)}" for number in numbers)))
+    for number, record in zip(numbers, document["resourceLogs"][0]["scopeLogs"][0]["logRecords"]):
+        record["attributes"] = [{"key": "number", "value": {"intValue": str(number)}}]
+    return document
+
+
+def found_numbers(node, name_space):
+    """How often each number is there, all pages of the search; each text is checked."""
+    counts, after, size = collections.Counter(), {}, 5000
+    while True:
+        query = {"size": size, "sort": [{"attributes.number": "asc"}], "_source": ["body.text"], **after}
+        status, found = node.request("POST", f"/logs-*-{name_space}/_search", query)
+        assert status == 200, found
+        hits = found["hits"]["hits"]
+        for hit in hits:
+            number, word = hit["_source"]["body"]["text"].split()
+            assert word == rig.check_word(int(number)) and hit["sort"] == [int(number)]
+            counts[int(number)] += 1
+        if len(hits) < size:
+            return counts
+        after = {"search_after": hits[-1]["sort"]}
+
+
+def wait_count(node, name_space, count, seconds=60):
+    """A cheap question, because it is asked again and again."""
+    def enough():
+        node.request("POST", f"/logs-*-{name_space}/_refresh")
+        status, answer = node.request("GET", f"/logs-*-{name_space}/_count")
+        return status == 200 and answer["count"] >= count
+
+    harness.wait_until(enough, f"{count} documents in logs-*-{name_space}", seconds, 0.5)
+
+
+def test_search_finds_every_document(elasticsearch, start_exporter, tmp_path):
+    set_up(elasticsearch, tmp_path)
+    weir = start_exporter(elasticsearch.url, sending_queue={"batch": {"flush_timeout": "100ms", "max_size": 200000, "min_size": 100000}})
+    for first in range(0, 9000, 300):
+        send(weir, "logs", numbered("every", range(first, first + 300)))
+    wait_count(elasticsearch, "every", 9000)
+    assert found_numbers(elasticsearch, "every") == {number: 1 for number in range(9000)}
+
+
+@pytest.mark.full
+def test_a_server_killed_again_and_again_under_load(elasticsearch, start_weir, tmp_path):
+    """The queue is on disk. Documents have no ids, so that some may be there twice; none may be missing."""
+    set_up(elasticsearch, tmp_path)
+    port = harness.free_port()
+    config = configure(elasticsearch.url, port, sending_queue={"storage": "file_storage", "queue_size": 100000, "batch": {"flush_timeout": "100ms"}})
+    config["extensions"] = {"file_storage": {"directory": str(tmp_path / "storage"), "create_directory": True, "fsync": True}}
+    config["service"]["extensions"] = ["file_storage"]
+    weir = start_weir(config)
+    acknowledged, stopped = set(), threading.Event()
+
+    def load():
+        for first in itertools.count(0, 100):
+            if stopped.is_set():
+                return
+            if harness.post_json(port, "logs", numbered("again", range(first, first + 100)))[0] == 200:
+                acknowledged.update(range(first, first + 100))
+            time.sleep(0.1)
+
+    sender = threading.Thread(target=load)
+    sender.start()
+    for pause in (2, 1, 3, 0.5):
+        time.sleep(pause)
+        elasticsearch.kill()
+        time.sleep(pause / 2)
+        elasticsearch.start()
+    time.sleep(2)
+    stopped.set()
+    sender.join()
+    wait_count(elasticsearch, "again", len(acknowledged), 120)
+    harness.wait_until(lambda: weir.metric("otelcol_exporter_queue_size") == 0, "the queue is empty", 60)
+    elasticsearch.request("POST", "/logs-*-again/_refresh")
+    found = found_numbers(elasticsearch, "again")
+    print(f"{len(acknowledged)} acknowledged, {len(found)} found, {sum(found.values()) - len(found)} twice")
+    assert len(acknowledged) > 3000 and not acknowledged.difference(found)
+
+
 def test_a_server_killed_and_started_again_has_everything(elasticsearch, start_exporter, tmp_path):
     set_up(elasticsearch, tmp_path)
     weir = start_exporter(elasticsearch.url, logs_dynamic_id={"enabled": True}, retry_on_failure={"initial_interval": "100ms", "max_interval": "1s"},
@@ -545,8 +628,12 @@ def test_opensearch_over_https_finds_every_signal(opensearch, start_exporter, tm
     """Templates are installed when the first document comes."""
     weir = start_exporter(opensearch.url, setup_on_start=True, **credentials_of(opensearch))
     check_all_signals(opensearch, weir)
+    for first in range(0, 3000, 300):
+        send(weir, "logs", numbered("every", range(first, first + 300)))
+    wait_count(opensearch, "every", 3000)
+    assert opensearch.request("GET", "/logs-*-every/_count")[1]["count"] == 3000
     assert {stream["name"] for stream in opensearch.request("GET", "/_data_stream")[1]["data_streams"]} == {
-        "logs-generic.otel-all", "traces-generic.otel-all", "metrics-generic.otel-all"}
+        "logs-generic.otel-all", "logs-generic.otel-every", "traces-generic.otel-all", "metrics-generic.otel-all"}
     weir.wait_log("index template weir-logs-otel: installed")
     assert set_up(opensearch, tmp_path).count(": installed\n") == 6
 
