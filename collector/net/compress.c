@@ -63,6 +63,7 @@ static void coders_destroy(void *context)
     libdeflate_free_decompressor(coders->deflate_reader);
     for (size_t i = 0; i <= DEFLATE_LEVEL_MAX; i++)
         libdeflate_free_compressor(coders->deflate_writers[i]);
+    igzip_destroy(coders->igzip);
     ZSTD_freeDCtx(coders->zstd_reader);
     ZSTD_freeCCtx(coders->zstd_writer);
     LZ4F_freeDecompressionContext(coders->lz4_reader);

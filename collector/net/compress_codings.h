@@ -34,6 +34,7 @@ enum { DEFLATE_LEVEL_MAX = 12 };
 struct coders {
     struct libdeflate_decompressor *deflate_reader;
     struct libdeflate_compressor *deflate_writers[DEFLATE_LEVEL_MAX + 1];
+    struct igzip *igzip;
     struct ZSTD_DCtx_s *zstd_reader;
     struct ZSTD_CCtx_s *zstd_writer;
     struct LZ4F_dctx_s *lz4_reader;
@@ -57,6 +58,10 @@ struct parts {
     size_t count;
     size_t total; /* bytes of all */
 };
+
+/* The fast end of gzip or zlib. False: not in this build, too large, or memory is out; `out` is as it was. */
+bool igzip_deflate(bool gzip, struct slice in, struct buffer *out);
+void igzip_destroy(struct igzip *igzip); /* NULL is fine */
 
 /* Each appends to `out`, and says so when memory is out; what `out` then holds is cut off again by the caller. */
 bool gzip_deflate(int level, struct slice in, struct buffer *out);

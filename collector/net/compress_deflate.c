@@ -1,5 +1,5 @@
 /*
- * gzip (RFC 1952) and zlib (RFC 1950, or bare RFC 1951) by libdeflate.
+ * gzip (RFC 1952) and zlib (RFC 1950, or bare RFC 1951) by libdeflate, but for what igzip_deflate compresses.
  *
  * Cost: libdeflate works on whole buffers, and starts over when the output is too short. gzip says at its end how long it is; the
  * hint is believed as far as the input could hold it, so an honest body is inflated once. A wrong or missing
@@ -118,9 +118,12 @@ static struct libdeflate_compressor *writer_of_thread(int level)
 
 bool gzip_deflate(int level, struct slice in, struct buffer *out)
 {
-    struct libdeflate_compressor *writer = writer_of_thread(level);
+    struct libdeflate_compressor *writer;
     size_t written;
 
+    if (level <= DEFLATE_LEVEL_DEFAULT && igzip_deflate(true, in, out))
+        return true;
+    writer = writer_of_thread(level);
     if (writer == NULL || !buffer_reserve(out, libdeflate_gzip_compress_bound(writer, in.size)))
         return false;
     written = libdeflate_gzip_compress(writer, in.data, in.size, out->data + out->size, out->capacity - out->size);
@@ -130,9 +133,12 @@ bool gzip_deflate(int level, struct slice in, struct buffer *out)
 
 bool zlib_deflate(int level, struct slice in, struct buffer *out)
 {
-    struct libdeflate_compressor *writer = writer_of_thread(level);
+    struct libdeflate_compressor *writer;
     size_t written;
 
+    if (level <= DEFLATE_LEVEL_DEFAULT && igzip_deflate(false, in, out))
+        return true;
+    writer = writer_of_thread(level);
     if (writer == NULL || !buffer_reserve(out, libdeflate_zlib_compress_bound(writer, in.size)))
         return false;
     written = libdeflate_zlib_compress(writer, in.data, in.size, out->data + out->size, out->capacity - out->size);
