@@ -2,11 +2,12 @@
  * file exporter: each batch as one JSON line, or one length-prefixed message, at the end of a file; or of one of many files, by a
  * resource's attribute.
  *
- * A batch is accepted when the kernel has it (written, not fsynced): a crash of weir loses nothing that was accepted, a power
- * failure can. There is no buffer of weir's own, so flush_interval has nothing to flush. A full or failing disk is a retry: nothing
+ * A batch is accepted when the kernel has it: a crash of weir loses nothing that was accepted, a power failure can. With `fsync: true`
+ * it is accepted when the disk has it; several batches are then written beside each other and share a sync. There is no buffer of weir's own, so flush_interval has nothing to flush. A full or failing disk is a retry: nothing
  * is dropped, and the part of a message that was written is cut off again. With group_by a batch that fails for one file is
  * retried for all of its files.
- * Threads: consume runs on a thread of the exporter's per signal, which the core makes (a hidden queue of which the sources wait for the result).
+ * Threads: consume runs on a thread of the exporter's per signal (with fsync up to SYNCING_THREADS, so that batches may change places),
+ * which the core makes (a hidden queue of which the sources wait for the result).
  */
 #include <errno.h>
 #include <signal.h>
@@ -20,10 +21,13 @@
 #include "exporters/file/grouping.h"
 #include "exporters/stretch.h"
 
+enum { SYNCING_THREADS = 32 };
+
 struct file_exporter {
     struct component base;
     const char *path; /* option */
     bool append;      /* option */
+    bool fsync;       /* option */
     bool rotation_present;
     struct rotation_settings rotation; /* options */
     int format;                        /* option; 0: json, 1: proto */
@@ -69,6 +73,10 @@ static const struct option options[] = {
     { "path", OPTION_STRING, FIELD(path), NULL, "nonempty", "file to write to; with group_by `*` stands for the attribute's value",
         .flags = OPTION_REQUIRED },
     { "append", OPTION_BOOL, FIELD(append), "false", NULL, "write behind what is there; else the file is emptied at start" },
+    { "fsync", OPTION_BOOL, FIELD(fsync), "false", NULL,
+        "answer the sources when the disk has their data, many with one sync; false: when the kernel has them, which survives the end of "
+        "weir, not of the machine",
+        .flags = OPTION_WEIR },
     { "rotation", OPTION_BLOCK, FIELD(rotation), NULL, NULL, "begin a new file when one is full; not with group_by", rotation_options,
         .present = FIELD(rotation_present) },
     { "format", OPTION_ENUM, FIELD(format), "json", "json|proto",
@@ -131,7 +139,7 @@ static bool file_validate(struct component *component, struct error *err)
     if (is_set(self->directory_permissions) && !self->create_directory && !self->group_by.enabled)
         return fail(err, "directory_permissions needs create_directory: true");
     self->form = (struct file_form){ self->format == 1, zstd };
-    self->delivery.queue.num_consumers = 1;
+    self->delivery.queue.num_consumers = self->fsync ? SYNCING_THREADS : 1;
     return check_group_by(self, err) && read_permissions(self, err);
 }
 
@@ -145,6 +153,7 @@ static bool file_start(struct component *component, struct error *err)
     self->output_settings.owner = component->path;
     self->output_settings.append = self->append || rotates;
     self->output_settings.framed = file_form_is_framed(&self->form);
+    self->output_settings.sync = self->fsync;
     self->output_settings.make_directory = self->create_directory || self->group_by.enabled;
     self->output_settings.rotation = rotates ? &self->rotation : NULL;
     self->output_settings.cancelled = &self->cancelled;
