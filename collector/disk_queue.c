@@ -204,11 +204,12 @@ static void *run_writer(void *context)
     struct disk_queue *queue = context;
     struct batch *list;
     size_t count;
+    int64_t flush_ns = clock_monotonic_nanos() + NANOS_PER_SECOND;
 
     pthread_setname_np(pthread_self(), "weir-disk");
     pthread_mutex_lock(&queue->lock);
     while (!queue->stopping || queue->first != NULL) {
-        struct timespec until = timespec_of(clock_monotonic_nanos() + NANOS_PER_SECOND);
+        struct timespec until = timespec_of(flush_ns);
 
         if (queue->first == NULL && pthread_cond_timedwait(&queue->arrived, &queue->lock, &until) != ETIMEDOUT)
             continue;
@@ -216,7 +217,10 @@ static void *run_writer(void *context)
         pthread_mutex_unlock(&queue->lock);
         if (count > 0)
             write_list(queue, list, count);
-        journal_flush(queue->journal);
+        if (clock_monotonic_nanos() >= flush_ns) {
+            journal_flush(queue->journal);
+            flush_ns = clock_monotonic_nanos() + NANOS_PER_SECOND;
+        }
         pthread_mutex_lock(&queue->lock);
     }
     pthread_mutex_unlock(&queue->lock);

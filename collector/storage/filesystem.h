@@ -28,6 +28,8 @@ struct filesystem {
     /* Makes file names that came and went durable. */
     int (*sync_names)(void *context);
     int (*remove)(void *context, const char *name);
+    /* -EEXIST when there is a file of the new name. */
+    int (*rename)(void *context, const char *name, const char *new_name);
     /* Calls `each` for every file of the folder, in any order. */
     int (*list)(void *context, void (*each)(void *argument, const char *name), void *argument);
 };

@@ -140,6 +140,7 @@ static void commit_locked(struct journal *journal, struct segment *segment, cons
     segment->size += packed->bytes;
     segment->count += count;
     journal->bytes += packed->bytes;
+    journal->waiting += count;
     journal->next_sequence += count;
     journal->next_records += packed->records;
     if (segment->size >= journal->settings.segment_bytes)
@@ -188,24 +189,31 @@ void journal_settle(struct journal *journal, uint64_t sequence)
 
     pthread_mutex_lock(&journal->lock);
     segment = segment_find_locked(journal, sequence);
-    if (segment != NULL && segment_settle(segment, sequence - segment->first)) {
+    if (segment != NULL && segment_settle_locked(journal, segment, sequence - segment->first)) {
         if (segment->ack_pending == NULL)
             segment->ack_pending = malloc(ACK_BUFFERED_MAX * sizeof(uint32_t));
         if (segment->ack_pending != NULL)
             segment->ack_pending[segment->ack_pending_count++] = (uint32_t)(sequence - segment->first);
         if (segment->ack_pending_count == ACK_BUFFERED_MAX)
-            segment_flush_acks(journal, segment);
+            segment_flush_acks_locked(journal, segment);
         segment_retire_locked(journal, segment);
     }
     pthread_mutex_unlock(&journal->lock);
+    segments_sweep(journal);
 }
 
 void journal_flush(struct journal *journal)
 {
+    struct segment *next;
+
     pthread_mutex_lock(&journal->lock);
-    for (struct segment *segment = journal->first; segment != NULL; segment = segment->next)
-        segment_flush_acks(journal, segment);
+    for (struct segment *segment = journal->first; segment != NULL; segment = next) {
+        segment_flush_acks_locked(journal, segment);
+        next = segment->next;
+        segment_retire_locked(journal, segment);
+    }
     pthread_mutex_unlock(&journal->lock);
+    segments_sweep(journal);
 }
 
 /* ---- life ---- */
@@ -224,8 +232,10 @@ struct journal *journal_open(const struct filesystem *filesystem, const struct j
         journal->settings.max_record = UINT64_C(1) << 30;
     pthread_mutex_init(&journal->lock, NULL);
     pthread_mutex_init(&journal->reading, NULL);
-    if (journal_recover(journal, err))
+    if (journal_recover(journal, err)) {
+        segments_sweep(journal);
         return journal;
+    }
     journal_close(journal);
     return NULL;
 }
@@ -255,10 +265,8 @@ struct journal_stats journal_stats(struct journal *journal)
 
     pthread_mutex_lock(&journal->lock);
     segment = journal->first;
-    stats = (struct journal_stats){ journal->bytes, 0, segment != NULL ? journal->next_records - segment->records_before : 0, journal->segment_count,
+    stats = (struct journal_stats){ journal->bytes, journal->waiting, segment != NULL ? journal->next_records - segment->records_before : 0, journal->segment_count,
         journal->corrupt, journal->torn_bytes };
-    for (; segment != NULL; segment = segment->next)
-        stats.requests += segment->count - segment->settled_count;
     pthread_mutex_unlock(&journal->lock);
     return stats;
 }

@@ -5,6 +5,7 @@
  *   FIRST.seg   records, one after the other; FIRST is the sequence number of the first one, 16 hex digits. Sequence numbers
  *               have no gaps, so a segment's count is the next one's name minus its own.
  *   FIRST.ack   what is settled of that segment: entries of 8 bytes, in any order
+ *   FIRST.stray a segment whose first record is of another number, which another segment has: set aside
  *   quarantine  bytes that did not check, each run behind a line that says where they were; bounded
  *
  * A record is 40 bytes of header, little endian, and its payload:

@@ -27,7 +27,7 @@ struct place {
 static void pass_segment_locked(struct journal *journal, struct segment *segment)
 {
     for (uint64_t sequence = journal->reader_sequence; sequence < segment->first + segment->count; sequence++)
-        segment_settle(segment, sequence - segment->first);
+        segment_settle_locked(journal, segment, sequence - segment->first);
     segment->passed = true;
     journal->reader = segment->next;
     journal->reader_offset = 0;
@@ -84,10 +84,11 @@ static void give_back(struct journal *journal, const struct place *place, const 
 
     pthread_mutex_lock(&journal->lock);
     for (uint64_t lost = place->sequence; lost < step->lost_until; lost++)
-        segment_settle(segment, lost - segment->first);
+        segment_settle_locked(journal, segment, lost - segment->first);
     journal->reader_offset = step->offset;
     journal->reader_sequence = step->next;
     segment->users--;
+    segment_retire_locked(journal, segment);
     pthread_mutex_unlock(&journal->lock);
 }
 
@@ -225,5 +226,6 @@ int journal_read(struct journal *journal, struct journal_record *record)
             break;
     }
     pthread_mutex_unlock(&journal->reading);
+    segments_sweep(journal);
     return result;
 }

@@ -1,6 +1,9 @@
 /*
  * Opening a journal: names and sizes of the segments, the first header of each for the counts, and one scan of the last
  * segment for its torn tail. Older segments are looked at when the reader comes to them.
+ *
+ * What a segment's first header says counts for more than its name: a file that was renamed gets its name back, and one whose name is
+ * taken by another (a copy) is set aside.
  */
 #include "collector/storage/recover.h"
 
@@ -94,6 +97,22 @@ static uint64_t count_of(const struct segment *segment, uint64_t next)
     return gap < most ? gap : most;
 }
 
+/*
+ * A tail that is cut off is what a crash left of an append, when it ends before its record does. More than that was a record
+ * once, which is counted and kept like any other damage.
+ */
+static void note_tail(struct scan *scan, const struct segment *segment, uint64_t end)
+{
+    const struct filesystem *fs = scan->journal->filesystem;
+    struct record_header header;
+    int64_t got = fs->read(fs->context, scan->handle, end, scan->chunk, CHUNK_SIZE);
+
+    if (got < JOURNAL_HEADER_SIZE || (record_header_read(scan->chunk, &header) && end + JOURNAL_HEADER_SIZE + header.size > scan->size))
+        return;
+    journal_quarantine(scan->journal, segment, end, slice_of(scan->chunk, (size_t)got));
+    scan->journal->corrupt++;
+}
+
 static void recover_last(struct journal *journal, struct segment *segment)
 {
     const struct filesystem *fs = journal->filesystem;
@@ -106,6 +125,8 @@ static void recover_last(struct journal *journal, struct segment *segment)
     scan->handle = segment->handle;
     scan->size = segment->size;
     end = scan_segment(scan, segment);
+    if (end < segment->size)
+        note_tail(scan, segment, end);
     free(scan);
     journal->torn_bytes = segment->size - end;
     if (end < segment->size)
@@ -150,6 +171,60 @@ static bool add_segment(struct journal *journal, uint64_t first, bool last)
     return true;
 }
 
+/* ---- names ---- */
+
+/* The number of the record that a segment begins with; what its name says when it does not check. */
+static uint64_t true_first(const struct filesystem *fs, uint64_t named)
+{
+    uint8_t bytes[JOURNAL_HEADER_SIZE];
+    struct record_header header;
+    char name[SEGMENT_NAME_SIZE];
+    uint64_t first = named;
+    int handle;
+
+    segment_name(named, "seg", name);
+    handle = fs->open(fs->context, name, false);
+    if (handle < 0)
+        return named;
+    if (fs->read(fs->context, handle, 0, bytes, sizeof(bytes)) == JOURNAL_HEADER_SIZE && record_header_read(bytes, &header))
+        first = header.sequence;
+    fs->close(fs->context, handle);
+    return first;
+}
+
+/* Back to its own name, or aside when that is taken. False when nothing could be done: then the reader takes it for damage. */
+static bool mend_name(struct journal *journal, uint64_t named, uint64_t first)
+{
+    const struct filesystem *fs = journal->filesystem;
+    char wrong[SEGMENT_NAME_SIZE], right[SEGMENT_NAME_SIZE];
+
+    segment_name(named, "seg", wrong);
+    segment_name(first, "seg", right);
+    if (fs->rename(fs->context, wrong, right) == 0)
+        return true;
+    journal->corrupt++;
+    segment_name(named, "stray", right);
+    return fs->rename(fs->context, wrong, right) == 0;
+}
+
+/* Names of the segments after those that contradict their content were mended. 0 or -errno. */
+static int read_names(struct journal *journal, struct segment_names *names)
+{
+    int result = segment_names_read(journal->filesystem, names);
+    bool mended = false;
+
+    for (size_t i = 0; result == 0 && i < names->count; i++) {
+        uint64_t first = true_first(journal->filesystem, names->first[i]);
+
+        mended |= first != names->first[i] && mend_name(journal, names->first[i], first);
+    }
+    if (!mended)
+        return result;
+    free(names->first);
+    *names = (struct segment_names){ 0 };
+    return segment_names_read(journal->filesystem, names);
+}
+
 /* The next append makes a segment of the same name, which must not be in the list twice. */
 static void drop_empty_last(struct journal *journal)
 {
@@ -165,7 +240,7 @@ static void drop_empty_last(struct journal *journal)
 bool journal_recover(struct journal *journal, struct error *err)
 {
     struct segment_names names = { 0 };
-    int result = segment_names_read(journal->filesystem, &names);
+    int result = read_names(journal, &names);
 
     if (result < 0)
         return fail(err, "could not list the folder: %s", strerror(-result));
@@ -176,6 +251,8 @@ bool journal_recover(struct journal *journal, struct error *err)
     }
     free(names.first);
     drop_empty_last(journal);
+    for (const struct segment *segment = journal->first; segment != NULL; segment = segment->next)
+        journal->waiting += segment->count;
     journal->reader = journal->first;
     journal->reader_sequence = journal->first != NULL ? journal->first->first : journal->next_sequence;
     return true;

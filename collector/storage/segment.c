@@ -85,24 +85,25 @@ bool segment_is_settled(const struct segment *segment, uint64_t index)
     return index < segment->settled_capacity && (segment->settled[index / 8] >> (index % 8) & 1) != 0;
 }
 
-bool segment_settle(struct segment *segment, uint64_t index)
+bool segment_settle_locked(struct journal *journal, struct segment *segment, uint64_t index)
 {
     if (segment_is_settled(segment, index) || !grow_map(segment, index))
         return false;
     segment->settled[index / 8] |= (uint8_t)(1 << (index % 8));
     segment->settled_count++;
+    journal->waiting--;
     return true;
 }
 
-static void load_entries(struct segment *segment, const uint8_t *entries, size_t size)
+static void load_entries_locked(struct journal *journal, struct segment *segment, struct slice entries)
 {
-    for (size_t at = 0; at + ACK_ENTRY_SIZE <= size; at += ACK_ENTRY_SIZE) {
+    for (size_t at = 0; at + ACK_ENTRY_SIZE <= entries.size; at += ACK_ENTRY_SIZE) {
         uint32_t index, check;
 
-        memcpy(&index, entries + at, 4);
-        memcpy(&check, entries + at + 4, 4);
-        if (check == crc32c(0, slice_of(entries + at, 4)) && index < segment->count)
-            segment_settle(segment, index);
+        memcpy(&index, entries.data + at, 4);
+        memcpy(&check, entries.data + at + 4, 4);
+        if (check == crc32c(0, slice_of(entries.data + at, 4)) && index < segment->count)
+            segment_settle_locked(journal, segment, index);
     }
 }
 
@@ -126,38 +127,58 @@ int segment_load(struct journal *journal, struct segment *segment)
     for (segment->ack_size = 0; (got = fs->read(fs->context, handle, segment->ack_size, buffer, sizeof(buffer))) >= ACK_ENTRY_SIZE;) {
         size_t whole = (size_t)got / ACK_ENTRY_SIZE * ACK_ENTRY_SIZE;
 
-        load_entries(segment, buffer, whole);
+        load_entries_locked(journal, segment, slice_of(buffer, whole));
         segment->ack_size += whole;
     }
     fs->close(fs->context, handle);
     return 0;
 }
 
-void segment_flush_acks(struct journal *journal, struct segment *segment)
+/* The pending entries as the ack file has them; their size. */
+static size_t take_pending_locked(struct segment *segment, uint8_t entries[ACK_BUFFERED_MAX * ACK_ENTRY_SIZE])
 {
-    const struct filesystem *fs = journal->filesystem;
-    uint8_t entries[ACK_BUFFERED_MAX * ACK_ENTRY_SIZE];
-    size_t size = segment->ack_pending_count * ACK_ENTRY_SIZE;
-    struct iovec part = { entries, size };
-    char name[SEGMENT_NAME_SIZE];
-    int handle;
+    size_t count = segment->ack_pending_count;
 
-    if (segment->ack_pending_count == 0)
-        return;
-    for (size_t i = 0; i < segment->ack_pending_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         uint32_t check = crc32c(0, slice_of(&segment->ack_pending[i], 4));
 
         memcpy(entries + i * ACK_ENTRY_SIZE, &segment->ack_pending[i], 4);
         memcpy(entries + i * ACK_ENTRY_SIZE + 4, &check, 4);
     }
     segment->ack_pending_count = 0;
+    return count * ACK_ENTRY_SIZE;
+}
+
+/* What can't be written comes again after a crash, and leaves entries that do not check: a duplicate, never a loss. */
+static void write_acks(struct journal *journal, const struct segment *segment, uint64_t offset, struct slice entries)
+{
+    const struct filesystem *fs = journal->filesystem;
+    struct iovec part = { (void *)(uintptr_t)entries.data, entries.size };
+    char name[SEGMENT_NAME_SIZE];
+    int handle;
+
     segment_name(segment->first, "ack", name);
     handle = fs->open(fs->context, name, true);
     if (handle < 0)
-        return; /* a duplicate after a crash, never a loss */
-    if (fs->write(fs->context, handle, segment->ack_size, &part, 1) == 0)
-        segment->ack_size += size;
+        return;
+    fs->write(fs->context, handle, offset, &part, 1);
     fs->close(fs->context, handle);
+}
+
+void segment_flush_acks_locked(struct journal *journal, struct segment *segment)
+{
+    uint8_t entries[ACK_BUFFERED_MAX * ACK_ENTRY_SIZE];
+    uint64_t offset = segment->ack_size;
+    size_t size = take_pending_locked(segment, entries);
+
+    if (size == 0)
+        return;
+    segment->ack_size += size; /* others write behind it meanwhile */
+    segment->users++;
+    pthread_mutex_unlock(&journal->lock);
+    write_acks(journal, segment, offset, slice_of(entries, size));
+    pthread_mutex_lock(&journal->lock);
+    segment->users--;
 }
 
 /* ---- the end of a segment ---- */
@@ -188,10 +209,29 @@ void segment_retire_locked(struct journal *journal, struct segment *segment)
         journal->first = segment->next;
     if (journal->last == segment)
         journal->last = before;
-    if (segment->handle >= 0)
-        journal->filesystem->close(journal->filesystem->context, segment->handle);
-    unlink_segment(journal, segment);
-    journal->bytes -= segment->size;
-    journal->segment_count--;
-    segment_free(segment);
+    segment->next = journal->retired;
+    journal->retired = segment;
+}
+
+void segments_sweep(struct journal *journal)
+{
+    for (;;) {
+        struct segment *segment;
+
+        pthread_mutex_lock(&journal->lock);
+        segment = journal->retired;
+        if (segment != NULL)
+            journal->retired = segment->next;
+        pthread_mutex_unlock(&journal->lock);
+        if (segment == NULL)
+            return;
+        if (segment->handle >= 0)
+            journal->filesystem->close(journal->filesystem->context, segment->handle);
+        unlink_segment(journal, segment);
+        pthread_mutex_lock(&journal->lock);
+        journal->bytes -= segment->size; /* now there is room */
+        journal->segment_count--;
+        pthread_mutex_unlock(&journal->lock);
+        segment_free(segment);
+    }
 }

@@ -38,8 +38,8 @@ struct journal {
     uint64_t reader_offset;
     uint64_t reader_sequence; /* the next one expected */
     uint64_t next_sequence, next_records;
-    uint64_t bytes, settled_requests, settled_records, segment_count, corrupt, torn_bytes;
-    uint64_t quarantined;
+    uint64_t bytes, waiting, segment_count, corrupt, torn_bytes; /* waiting: records of the list that are not settled */
+    struct segment *retired; /* off the list, their files still to be removed */
 };
 
 void segment_name(uint64_t first, const char *suffix, char out[SEGMENT_NAME_SIZE]);
@@ -56,10 +56,13 @@ int segment_open(struct journal *journal, struct segment *segment);
 int segment_load(struct journal *journal, struct segment *segment);
 bool segment_is_settled(const struct segment *segment, uint64_t index);
 /* Marks one index; false when it was marked before or memory is out. */
-bool segment_settle(struct segment *segment, uint64_t index);
-void segment_flush_acks(struct journal *journal, struct segment *segment);
+bool segment_settle_locked(struct journal *journal, struct segment *segment, uint64_t index);
+/* Writes the indices that are only in memory, for which the lock is given up for a while; the segment stays. */
+void segment_flush_acks_locked(struct journal *journal, struct segment *segment);
 
-/* Removes it, file and all, when it is sealed, the reader is behind it, and everything in it is settled. */
+/* Takes it off the list when it is sealed, the reader is behind it, nobody uses it and everything in it is settled. */
 void segment_retire_locked(struct journal *journal, struct segment *segment);
+/* Removes the files of those, and frees them. Without the lock: a large file takes its time to go. */
+void segments_sweep(struct journal *journal);
 
 #endif

@@ -260,6 +260,146 @@ static void settled_segments_go_and_the_limit_holds(void **state)
     disk_fini(&disk);
 }
 
+/* ---- names that people changed ---- */
+
+enum { NAMED_RECORDS = 60 };
+
+/* A closed journal of many small segments; nothing is settled. */
+static void fill_named(struct disk *disk, const struct journal_settings *small)
+{
+    struct journal *journal;
+    struct error err;
+
+    disk_init(disk, 11);
+    journal = journal_open(&disk->filesystem, small, &err);
+    for (uint64_t i = 0; i < NAMED_RECORDS; i++) {
+        uint8_t bytes[200] = { (uint8_t)i };
+        struct slice part = slice_of(bytes, sizeof(bytes));
+
+        assert_int_equal(journal_append(journal, &(struct journal_item){ &part, 1, 1, 0 }, 1), 0);
+    }
+    assert_true(journal_stats(journal).segments > 5);
+    journal_close(journal);
+}
+
+/* Opens it and counts what comes out, each record once. */
+static size_t count_named(struct disk *disk, const struct journal_settings *small)
+{
+    bool seen[NAMED_RECORDS] = { false };
+    struct journal_record record;
+    struct error err;
+    struct journal *journal = journal_open(&disk->filesystem, small, &err);
+    size_t count = 0;
+
+    assert_non_null(journal);
+    while (journal_read(journal, &record) > 0) {
+        assert_false(seen[record.payload->data[0]]);
+        seen[record.payload->data[0]] = true;
+        count++;
+        payload_unref(record.payload);
+    }
+    journal_close(journal);
+    disk_fini(disk);
+    return count;
+}
+
+/* The nth segment's name, and the same with another number. */
+static void names_of(struct disk *disk, size_t nth, int64_t shift, char name[24], char other[24])
+{
+    uint64_t first = 0;
+
+    for (size_t i = 0; i < DISK_FILES; i++) {
+        if (disk->files[i].named && strstr(disk->files[i].name, ".seg") != NULL && nth-- == 0) {
+            snprintf(name, 24, "%s", disk->files[i].name);
+            first = strtoull(name, NULL, 16);
+            snprintf(other, 24, "%016llx.seg", (unsigned long long)(first + (uint64_t)shift));
+            return;
+        }
+    }
+    fail_msg("there are not so many segments");
+}
+
+static const int64_t shifts[] = { -1, 1, 2, 5, 1000, INT64_C(1) << 40 };
+
+static void a_renamed_segment_gets_its_name_back(void **state)
+{
+    const struct journal_settings small = { .segment_bytes = 2048, .sync = true };
+    char name[24], other[24];
+    struct disk disk;
+
+    (void)state;
+    for (size_t nth = 1; nth < 7; nth++) {
+        for (size_t i = 0; i < sizeof(shifts) / sizeof(shifts[0]); i++) {
+            fill_named(&disk, &small);
+            names_of(&disk, nth, shifts[i], name, other);
+            assert_int_equal(disk.filesystem.rename(&disk, name, other), 0);
+            assert_int_equal(count_named(&disk, &small), NAMED_RECORDS);
+        }
+    }
+}
+
+static void a_copy_of_a_segment_is_set_aside(void **state)
+{
+    const struct journal_settings small = { .segment_bytes = 2048, .sync = true };
+    const struct filesystem *fs;
+    uint8_t bytes[4096];
+    char name[24], other[24];
+    struct disk disk;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(shifts) / sizeof(shifts[0]); i++) {
+        fill_named(&disk, &small);
+        fs = &disk.filesystem;
+        names_of(&disk, 2, shifts[i], name, other);
+        int64_t size = fs->read(&disk, fs->open(&disk, name, false), 0, bytes, sizeof(bytes));
+        struct iovec part = { bytes, (size_t)size };
+        assert_int_equal(fs->write(&disk, fs->open(&disk, other, true), 0, &part, 1), 0);
+        assert_int_equal(count_named(&disk, &small), NAMED_RECORDS);
+    }
+}
+
+static void a_missing_segment_costs_what_was_in_it(void **state)
+{
+    const struct journal_settings small = { .segment_bytes = 2048, .sync = true };
+    char name[24], other[24];
+    struct disk disk;
+
+    (void)state;
+    for (size_t nth = 0; nth < 7; nth++) {
+        fill_named(&disk, &small);
+        names_of(&disk, nth, 0, name, other);
+        disk.filesystem.remove(&disk, name);
+        assert_in_range(count_named(&disk, &small), NAMED_RECORDS - 9, NAMED_RECORDS - 1);
+    }
+}
+
+static void the_end_of_the_last_segment_is_counted_when_it_was_a_record(void **state)
+{
+    const struct journal_settings large = { .sync = true };
+    struct error err;
+
+    (void)state;
+    for (size_t back = 1; back <= 2 * (200 + JOURNAL_HEADER_SIZE); back++) {
+        struct disk disk;
+        struct journal *journal;
+        struct disk_file *file;
+
+        fill_named(&disk, &(struct journal_settings){ .segment_bytes = 2048, .sync = true });
+        file = &disk.files[0];
+        for (size_t i = 0; i < DISK_FILES; i++)
+            if (disk.files[i].named && strcmp(disk.files[i].name, file->name) > 0)
+                file = &disk.files[i];
+        file->now[file->size - back] ^= 1;
+        journal = journal_open(&disk.filesystem, &large, &err);
+        if (back <= 200 + JOURNAL_HEADER_SIZE) {
+            assert_int_equal(journal_stats(journal).corrupt, 1);
+            assert_int_equal(journal_stats(journal).torn_bytes, 200 + JOURNAL_HEADER_SIZE);
+        }
+        journal_close(journal);
+        assert_in_range(count_named(&disk, &large), NAMED_RECORDS - 1, NAMED_RECORDS - 1);
+    }
+}
+
 static void headers_are_found_behind_rubbish(void **state)
 {
     uint8_t bytes[200];
@@ -285,6 +425,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(headers_are_found_behind_rubbish),
         cmocka_unit_test(settled_segments_go_and_the_limit_holds),
+        cmocka_unit_test(a_renamed_segment_gets_its_name_back),
+        cmocka_unit_test(a_copy_of_a_segment_is_set_aside),
+        cmocka_unit_test(a_missing_segment_costs_what_was_in_it),
+        cmocka_unit_test(the_end_of_the_last_segment_is_counted_when_it_was_a_record),
         cmocka_unit_test(nothing_durable_is_lost),
         cmocka_unit_test(damage_costs_what_it_hit),
     };

@@ -186,6 +186,19 @@ static int disk_remove(void *context, const char *name)
     return 0;
 }
 
+/* As durable as the file's name was. */
+static int disk_rename(void *context, const char *name, const char *new_name)
+{
+    struct disk_file *file = find(context, name);
+
+    if (find(context, new_name) != NULL)
+        return -EEXIST;
+    if (file == NULL)
+        return -ENOENT;
+    snprintf(file->name, sizeof(file->name), "%s", new_name);
+    return 0;
+}
+
 static int disk_list(void *context, void (*each)(void *argument, const char *name), void *argument)
 {
     struct disk *disk = context;
@@ -279,6 +292,7 @@ void disk_init(struct disk *disk, uint64_t seed)
         .sync = disk_sync,
         .sync_names = disk_sync_names,
         .remove = disk_remove,
+        .rename = disk_rename,
         .list = disk_list,
     };
 }
