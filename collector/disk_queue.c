@@ -25,6 +25,7 @@
 
 enum { WRITE_ITEMS_MAX = 512 };
 static const size_t pending_bytes_max = 64 << 20;
+static const int64_t flush_interval_ns = 100 * NANOS_PER_MILLI; /* what was settled since comes again after a kill */
 
 struct disk_queue {
     struct consumer consumer;
@@ -204,7 +205,8 @@ static void *run_writer(void *context)
     struct disk_queue *queue = context;
     struct batch *list;
     size_t count;
-    int64_t flush_ns = clock_monotonic_nanos() + NANOS_PER_SECOND;
+    int64_t flush_ns = clock_monotonic_nanos() + flush_interval_ns;
+    bool busy = false; /* since the last flush; else waking up once a second is enough */
 
     pthread_setname_np(pthread_self(), "weir-disk");
     pthread_mutex_lock(&queue->lock);
@@ -217,9 +219,11 @@ static void *run_writer(void *context)
         pthread_mutex_unlock(&queue->lock);
         if (count > 0)
             write_list(queue, list, count);
+        busy |= count > 0;
         if (clock_monotonic_nanos() >= flush_ns) {
-            journal_flush(queue->journal);
-            flush_ns = clock_monotonic_nanos() + NANOS_PER_SECOND;
+            busy |= journal_flush(queue->journal);
+            flush_ns = clock_monotonic_nanos() + (busy ? flush_interval_ns : NANOS_PER_SECOND);
+            busy = false;
         }
         pthread_mutex_lock(&queue->lock);
     }

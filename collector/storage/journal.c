@@ -202,18 +202,21 @@ void journal_settle(struct journal *journal, uint64_t sequence)
     segments_sweep(journal);
 }
 
-void journal_flush(struct journal *journal)
+bool journal_flush(struct journal *journal)
 {
     struct segment *next;
+    bool any = false;
 
     pthread_mutex_lock(&journal->lock);
     for (struct segment *segment = journal->first; segment != NULL; segment = next) {
+        any |= segment->ack_pending_count > 0;
         segment_flush_acks_locked(journal, segment);
         next = segment->next;
         segment_retire_locked(journal, segment);
     }
     pthread_mutex_unlock(&journal->lock);
     segments_sweep(journal);
+    return any;
 }
 
 /* ---- life ---- */

@@ -75,8 +75,8 @@ int journal_read(struct journal *journal, struct journal_record *record);
 /* The record is done with; its segment goes when all of it is. Each sequence once. */
 void journal_settle(struct journal *journal, uint64_t sequence);
 
-/* Writes settled sequence numbers that are still in memory. Called now and then by the one who appends. */
-void journal_flush(struct journal *journal);
+/* Writes settled sequence numbers that are still in memory; false when there were none. Called now and then by the one who appends. */
+bool journal_flush(struct journal *journal);
 
 struct journal_stats journal_stats(struct journal *journal);
 

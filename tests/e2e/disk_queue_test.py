@@ -1,13 +1,16 @@
-"""The disk queue from outside: what is acknowledged survives kills, restarts and a destination that comes and goes."""
+"""The disk queue from outside: what is acknowledged survives kills, restarts, failing and full disks, and a destination that comes and goes."""
 import pytest
 
 from torture.rig import Rig
 
 
-@pytest.mark.parametrize("seed, fsync", [(1, False), (2, True)])
-def test_nothing_acknowledged_is_lost(seed, fsync, tmp_path):
-    rig = Rig(tmp_path, seed, fsync)
-    for _ in range(25):
+@pytest.mark.parametrize("seed, disk, fsync, rounds", [(1, "plain", False, 12), (2, "plain", True, 10), (3, "faulty", True, 12), (4, "small", False, 8)])
+def test_nothing_acknowledged_is_lost(seed, disk, fsync, rounds, tmp_path):
+    rig = Rig(tmp_path, seed, fsync, disk)
+    if rig.refusal:
+        rig.close()
+        pytest.skip(rig.refusal)
+    for _ in range(rounds):
         rig.round()
     report = rig.settle()
     rig.close()

@@ -121,6 +121,8 @@ class Damage:
 
     def tear(self):
         """What a crash in the middle of a write leaves: bytes of a record that was never acknowledged."""
+        if not self.segments():
+            return []
         with open(self.segments()[-1], "ab") as file:
             file.write(self.random.randbytes(self.random.randrange(1, 3000)))
         return []
@@ -172,7 +174,10 @@ class Damage:
         path = self.choose()
         other = path.with_name(f"{int(path.stem, 16) + self.random.choice([1, 2, 5000]):016x}.seg")
         if not other.exists():
-            other.write_bytes(path.read_bytes())
+            try:
+                other.write_bytes(path.read_bytes())
+            except OSError:
+                other.unlink()  # there is no room for it
         return []
 
     def empty(self):

@@ -1,248 +1,219 @@
 """The torture rig: numbered records, a diary of what was acknowledged, and faults by chance.
 
-What must hold after every round: all that was acknowledged is delivered, payloads are equal, a fresh record passes, and memory
-stays within bounds. Duplicates are counted, not forbidden.
+A round puts one to three faults in, ends them, and then asks the oracle: all that was acknowledged is delivered (but for records that
+a fault destroyed on purpose, which are known), payloads are equal, a fresh record passes, memory is within its bound. Duplicates are
+counted, not forbidden.
+
+A destination is a module torture/NAME_faults.py (see otlp_faults.py, the plainest) with
+
+    create(ledger, folder, random) -> an object with
+        FAULTS        {"method": weight}: each method puts one fault in; it may come back while the fault lasts
+        exporter()    (name, settings) of the exporter; the rig adds sending_queue and retry_on_failure
+        refuse()      makes the exporter keep what it has, until heal(); breaks nothing
+        heal()        ends every fault
+        close()
+
+It tells ledger.deliver(number, word) of each record that arrived (ledger.deliver_all(bytes) finds those whose text stands in the bytes
+unbroken), and ledger.excuse(numbers) of those that it refused for good and that are in a dead-letter file. A destination that is read
+behind the broker, or by searching, does so on a thread of its own.
 """
-import http.client
-import http.server
-import json
+import importlib
 import pathlib
 import random
-import re
 import signal
-import socketserver
-import threading
 import time
 
 from e2e import harness
+from torture import disk_faults
+from torture.ledger import Ledger
+from torture.sender import Sender
 
-RECORD = re.compile(rb"id-(\d+)-([0-9a-f]{8})-end")
-BATCH = 20
-
-
-def check_word(number):
-    """What stands beside each number, so that a payload that was changed is seen."""
-    return f"{(number * 2654435761) & 0xffffffff:08x}"
+# Sanitizers keep shadows and what was freed.
+MEMORY_LIMIT_KIB = {"release": 128 * 1024, "tsan": 1024 * 1024}.get(harness.BUILD.name, 768 * 1024)
 
 
-class Destination:
-    """An OTLP/HTTP server that writes down which records came, and misbehaves when told to."""
-
-    def __init__(self):
-        self.port = harness.free_port()
-        self.mode = "ok"
-        self.seen = {}
-        self.wrong = 0
-        self.lock = threading.Lock()
-        self.server = None
-        self.start()
-
-    def start(self):
-        destination = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                destination.serve(self)
-
-            def log_message(self, *_):
-                pass
-
-        class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-            daemon_threads = True
-            allow_reuse_address = True
-            request_queue_size = 128
-
-            def handle_error(self, *_):
-                pass  # connections that break are what the rig is for
-
-        self.server = Server(("127.0.0.1", self.port), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def stop(self):
-        if self.server is not None:
-            self.server.shutdown()
-            self.server.server_close()
-            self.server = None
-
-    def serve(self, handler):
-        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
-        mode = self.mode
-        if mode == "hang":
-            time.sleep(1.5)
-            handler.close_connection = True
-            return
-        if mode == "half":
-            handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Le")
-            handler.close_connection = True
-            return
-        if mode in ("429", "503"):
-            handler.send_response(int(mode))
-            handler.send_header("Retry-After", "0")
-            handler.send_header("Content-Length", "0")
-            handler.end_headers()
-            return
-        self.note(body)
-        if mode == "lost-reply":
-            handler.close_connection = True
-            return
-        handler.send_response(200)
-        handler.send_header("Content-Type", "application/x-protobuf")
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
-
-    def note(self, body):
-        with self.lock:
-            for number, word in RECORD.findall(body):
-                number = int(number)
-                self.wrong += word.decode() != check_word(number)
-                self.seen[number] = self.seen.get(number, 0) + 1
-
-
-class Sender:
-    """Sends numbered log records and keeps the diary."""
-
-    def __init__(self, port):
-        self.port = port
-        self.next = 0
-        self.acknowledged = set()
-        self.refused = 0
-        self.running = True
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-
-    def run(self):
-        connection = None
-        while self.running:
-            numbers = range(self.next, self.next + BATCH)
-            self.next += BATCH
-            try:
-                if connection is None:
-                    connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-                connection.request("POST", "/v1/logs", document(numbers), {"Content-Type": "application/json"})
-                answer = connection.getresponse()
-                answer.read()
-                if answer.status == 200:
-                    self.acknowledged.update(numbers)
-                else:
-                    self.refused += BATCH
-                    time.sleep(0.01)
-            except (OSError, http.client.HTTPException):
-                connection = None
-                time.sleep(0.02)
-
-    def stop(self):
-        self.running = False
-        self.thread.join(15)
-
-
-def document(numbers):
-    records = [{"timeUnixNano": "1700000000000000000", "body": {"stringValue": f"id-{n}-{check_word(n)}-end"}} for n in numbers]
-    return json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]})
-
-
-def configuration(port, destination, storage, fsync):
+def configuration(port, exporter, storage, fsync):
+    name, settings = exporter
     return {
         "extensions": {"file_storage": {"directory": str(storage), "create_directory": True, "fsync": fsync}},
         "receivers": {"otlp": harness.otlp_receiver(port)},
-        "exporters": {"otlp_http": {
-            "endpoint": f"http://127.0.0.1:{destination.port}", "timeout": "1s", "compression": "none",
-            "sending_queue": {"storage": "file_storage", "num_consumers": 4, "queue_size": 100000},
+        "exporters": {name: {
+            **settings,
+            "sending_queue": {"storage": "file_storage", "num_consumers": 4, "queue_size": 1000000},
             "retry_on_failure": {"initial_interval": "20ms", "max_interval": "200ms"}}},
-        "service": {"extensions": ["file_storage"],
-                    "pipelines": {"logs": {"receivers": ["otlp"], "exporters": ["otlp_http"]}}},
+        "service": {"extensions": ["file_storage"], "pipelines": {"logs": {"receivers": ["otlp"], "exporters": [name]}}},
     }
 
 
 class Rig:
-    def __init__(self, folder, seed, fsync=False, binary=harness.BINARY):
+    """`disk`: "plain"; "faulty", with the preloaded library; "small", a real file system that runs full."""
+
+    FAULTS = {"kill": 6, "freeze": 1, "restart": 1, "damage": 2}
+    DISK_FAULTS = {"plain": {}, "faulty": {"fail_writes": 6, "fail_syncs": 2}, "small": {"fill": 4, "overflow": 4}}
+
+    def __init__(self, folder, seed, fsync=False, disk="plain", destination="otlp", padding=0, pause=0.002):
         self.folder = pathlib.Path(folder)
         self.random = random.Random(seed)
-        self.binary = binary
         self.port = harness.free_port()
-        self.destination = Destination()
+        self.ledger = Ledger()
+        self.destination = importlib.import_module(f"torture.{destination}_faults").create(self.ledger, self.folder, self.random)
         self.storage = self.folder / "storage"
-        self.config = configuration(self.port, self.destination, self.storage, fsync)
-        self.weir = None
-        self.counts = {}
-        self.start()
-        self.sender = Sender(self.port)
+        self.library = disk_faults.Library(self.folder / "control", self.storage) if disk == "faulty" else None
+        self.small = disk_faults.SmallDisk(self.storage, 6) if disk == "small" else None
+        self.refusal = self.small.refusal if self.small is not None else None  # why this rig can't run here
+        self.weir = self.sender = None
+        self.counts, self.peak_kib, self.damaged = {}, 0, 0
+        self.corrupt_before = 0
+        if self.refusal is None:
+            self.config = configuration(self.port, self.destination.exporter(), self.storage, fsync)
+            self.start()
+            self.sender = Sender(self.port, self.ledger, padding or (3000 if disk == "small" else 0), pause)
 
     def start(self):
-        self.weir = harness.Weir(self.config, self.folder, binary=self.binary)
+        self.weir = harness.Weir(self.config, self.folder, binary=self.small.wrapper if self.small else harness.BINARY,
+                                 environment=self.library.environment() if self.library else None)
 
-    # ---- faults ----
+    def storage_outside(self):
+        return self.small.outside() if self.small else self.storage
 
-    def kill(self):
+    # ---- faults of weir and its disk; each ends by itself, or in heal() ----
+
+    def end_by_force(self):
+        self.note_memory()
+        self.corrupt_before += self.corrupt()
         self.weir.process.send_signal(signal.SIGKILL)
         self.weir.process.wait()
         self.weir.log_file.close()
+        self.weir.check_log()
+
+    def kill(self):
+        self.end_by_force()
         if self.random.random() < 0.3:
-            self.tear_tail()
+            disk_faults.Damage(self.storage_outside(), self.random).tear()
         self.start()
 
-    def tear_tail(self):
-        """What a crash in the middle of a write leaves: bytes of a record that was never acknowledged."""
-        segments = sorted(self.storage.glob("*/*.seg"))
-        if segments:
-            with open(segments[-1], "ab") as file:
-                file.write(self.random.randbytes(self.random.randrange(1, 3000)))
+    def damage(self):
+        """A backlog, and something of it destroyed while weir is down."""
+        self.destination.refuse()
+        time.sleep(self.random.uniform(0.1, 0.4))
+        self.end_by_force()
+        kind, lost = disk_faults.Damage(self.storage_outside(), self.random).any()
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        self.ledger.excuse(lost)
+        self.start()
 
     def freeze(self):
         self.weir.process.send_signal(signal.SIGSTOP)
         time.sleep(self.random.uniform(0.05, 0.5))
         self.weir.process.send_signal(signal.SIGCONT)
 
-    def misbehave(self):
-        self.destination.mode = self.random.choice(["ok", "429", "503", "hang", "half", "lost-reply"])
-
-    def take_away(self):
-        self.destination.stop()
-        time.sleep(self.random.uniform(0.1, 0.6))
-        self.destination.start()
-
     def restart(self):
+        self.note_memory()
+        self.corrupt_before += self.corrupt()
         self.weir.stop()
         self.start()
 
-    def round(self):
-        name = self.random.choices(["kill", "freeze", "misbehave", "take_away", "restart"], [6, 1, 4, 1, 1])[0]
-        getattr(self, name)()
+    def fail_writes(self):
+        self.library.set(short=30, **{self.random.choice(["eio", "enospc"]): self.random.choice([10, 50, 100])}, truncate=self.random.choice([0, 50]))
+
+    def fail_syncs(self):
+        self.library.set(sync=self.random.choice([20, 100]), short=30)
+
+    def fill(self):
+        """Another program takes all room."""
+        self.destination.refuse()
+        self.small.fill()
+        self.wait_refused()
+
+    def overflow(self):
+        """The backlog itself takes all room."""
+        self.destination.refuse()
+        self.wait_refused()
+
+    def wait_refused(self):
+        before = self.sender.refused
+        harness.wait_until(lambda: self.sender.refused > before, "a full disk refuses", 30)
+
+    def heal(self):
+        if self.library:
+            self.library.set()
+        if self.small:
+            self.small.clear()
+        self.destination.heal()
+
+    # ---- rounds ----
+
+    def put_in(self):
+        faults = {**self.FAULTS, **self.DISK_FAULTS["small" if self.small else "faulty" if self.library else "plain"]}
+        of_destination = self.destination.FAULTS
+        name = self.random.choices([*faults, *of_destination], [*faults.values(), *of_destination.values()])[0]
+        getattr(self.destination if name in of_destination else self, name)()
         self.counts[name] = self.counts.get(name, 0) + 1
         time.sleep(self.random.uniform(0.02, 0.3))
 
+    def round(self):
+        for _ in range(self.random.choice([1, 2, 2, 3])):
+            self.put_in()
+        self.heal()
+        self.check()
+
     # ---- the oracle ----
 
-    def missing(self):
-        with self.destination.lock:
-            return self.sender.acknowledged.difference(self.destination.seen)
+    def note_memory(self):
+        self.peak_kib = max(self.peak_kib, self.weir.memory_kib("VmHWM"))
+        assert self.peak_kib < MEMORY_LIMIT_KIB, f"{self.peak_kib} KiB resident"
 
-    def wait_delivered(self, seconds):
+    def corrupt(self):
+        return int(self.weir.metric("weir_disk_queue_corrupt_records") or 0)
+
+    def check(self, seconds=60):
+        owed = self.ledger.missing()
+        before = self.ledger.newest
+        harness.wait_until(lambda: self.ledger.newest > before, "a fresh record is acknowledged", seconds)
+        fresh = self.ledger.newest
+        self.wait_delivered(owed | {fresh}, seconds)
+        assert self.ledger.wrong == 0, "a payload was changed"
+        assert self.sender.without_delay == 0, "a refusal does not say when to come again"
+        self.note_memory()
+        self.check_damage()
+
+    def wait_delivered(self, wanted, seconds):
         """A backlog takes its time; what counts is that it moves."""
-        least, end = len(self.missing()), time.monotonic() + seconds
-        while least > 0:
-            time.sleep(0.2)
-            now = len(self.missing())
-            if now < least:
-                least, end = now, time.monotonic() + seconds
-            assert time.monotonic() < end, f"{least} acknowledged records are not delivered, and none came for {seconds} s"
+        left, end = wanted & self.ledger.missing(), time.monotonic() + seconds
+        while left:
+            time.sleep(0.05)
+            now = left & self.ledger.missing()
+            if len(now) < len(left):
+                left, end = now, time.monotonic() + seconds
+            assert time.monotonic() < end, f"{len(left)} acknowledged records are not delivered, and none came for {seconds} s: {sorted(left)[:5]} ..."
+
+    def check_damage(self):
+        """What a fault destroyed and what is missing because of it was counted. A file that is gone can't be."""
+        destroyed = len(self.ledger.destroyed())
+        flips = sum(self.counts.get(kind, 0) for kind in ("flip",))
+        if destroyed > self.damaged and flips and not any(self.counts.get(kind) for kind in ("cut", "remove", "empty")):
+            assert self.corrupt_before + self.corrupt() > 0 and disk_faults.quarantined(self.storage_outside()) > 0, "damage is not counted"
+        self.damaged = destroyed
 
     def settle(self, seconds=60):
         """Faults stop; returns the report."""
-        self.destination.mode = "ok"
-        before = len(self.sender.acknowledged)
-        harness.wait_until(lambda: len(self.sender.acknowledged) > before, "a fresh record is acknowledged", seconds)
+        self.heal()
+        self.check(seconds)
         self.sender.stop()
-        self.wait_delivered(seconds)
-        seen = self.destination.seen
+        self.wait_delivered(self.ledger.missing(), seconds)
+        self.note_memory()
         return {
-            "faults": self.counts, "sent": self.sender.next, "acknowledged": len(self.sender.acknowledged), "refused": self.sender.refused,
-            "delivered": len(seen), "missing": len(self.missing()), "doubled": sum(count - 1 for count in seen.values()),
-            "wrong": self.destination.wrong, "peak_rss_kib": self.weir.memory_kib("VmHWM"),
+            "faults": self.counts, "sent": self.sender.next, "acknowledged": self.ledger.acknowledged, "refused": self.sender.refused,
+            "delivered": len(self.ledger.seen), "missing": len(self.ledger.missing()), "destroyed": len(self.ledger.destroyed()),
+            "corrupt": self.corrupt_before + self.corrupt(), "doubled": self.ledger.doubled(), "wrong": self.ledger.wrong,
+            "peak_rss_kib": self.peak_kib,
         }
 
     def close(self):
-        self.sender.stop()
-        self.weir.stop()
-        self.destination.stop()
+        if self.sender is not None:
+            self.sender.stop()
+        if self.weir is not None:
+            self.weir.stop()
+        if self.small is not None:
+            self.small.close()
+        self.destination.close()
