@@ -23,6 +23,8 @@ import sys
 import tempfile
 import time
 
+import disk_queue
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = ROOT / "build" / "release"
@@ -377,7 +379,7 @@ def build_peer():
 
 def parse():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.splitlines()[0])
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(case.name for case in CASES) + "; default: all")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(case.name for case in CASES) + ", queue; default: all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5, help="of sending, in each run")
     parser.add_argument("--only", help="weir or OpenTelemetry")
@@ -385,7 +387,7 @@ def parse():
     parser.add_argument("--no-peer", action="store_true", help="do not build the peer when it is missing")
     parser.add_argument("--no-document", action="store_true", help="leave docs/benchmarks.md as it is")
     arguments = parser.parse_args()
-    unknown = set(arguments.cases) - {case.name for case in CASES}
+    unknown = set(arguments.cases) - {case.name for case in CASES} - {"queue"}
     if unknown:
         parser.error(f"no case {', '.join(sorted(unknown))}")
     return arguments
@@ -411,7 +413,9 @@ def main():
                 print(f"bench: round {round_number + 1}, {case.name}, {one.name}: {millions(result.records_per_cpu_second)} records per CPU-second, "
                       f"{result.cpu_share * 100:.0f} % of a core, peak {mebibytes(result.peak_kib)} MiB", file=sys.stderr)
     measured = [(case, {one.name: median_of(runs[case.name, one.name]) for one in able(found, case)}) for case in cases]
-    text = report(measured, found, arguments)
+    text = report(measured, found, arguments) if cases else ""
+    if not arguments.cases or "queue" in arguments.cases:
+        text += "\n".join(["", *disk_queue.lines(BUILD, arguments.rounds)]) + "\n"
     print(text)
     if not arguments.cases and not arguments.no_document and not arguments.only:
         write_document(text)
