@@ -4,7 +4,7 @@ import pytest
 from torture.rig import Rig
 
 
-@pytest.mark.parametrize("seed, disk, fsync, rounds", [(1, "plain", False, 12), (2, "plain", True, 10), (3, "faulty", True, 12), (4, "small", False, 8)])
+@pytest.mark.parametrize("seed, disk, fsync, rounds", [(1, "plain", False, 8), (2, "plain", True, 6), (3, "faulty", True, 8), (4, "small", False, 6)])
 def test_nothing_acknowledged_is_lost(seed, disk, fsync, rounds, tmp_path):
     rig = Rig(tmp_path, seed, fsync, disk)
     if rig.refusal:

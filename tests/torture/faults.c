@@ -1,6 +1,6 @@
 /*
  * A library to be preloaded into weir (LD_PRELOAD): file operations below one folder fail, are short, wait, or are the process's
- * last, as a control file says. Nothing else of the process is touched.
+ * last, and the wall clock jumps, as a control file says. Nothing else of the process is touched.
  *
  *   FAULTS_UNDER    the folder
  *   FAULTS_CONTROL  the control file: words KEY=NUMBER, read again at every operation; no file: no faults
@@ -13,6 +13,7 @@
  *   die=P         of 100 writes: a part is written, then SIGKILL
  *   die_rename=N  1: SIGKILL before a rename, 2: after it
  *   hold=1        writes go through, fsync and fdatasync wait until it is gone
+ *   clock=S       the wall clock is so many seconds ahead, or behind (negative)
  *
  * Cost: three system calls more for each operation. Threads: any; the random numbers are one atomic.
  */
@@ -68,7 +69,7 @@ static bool is_watched(int fd)
 }
 
 /* The number behind a key; 0 when it is not there. */
-static unsigned asked(const char *key)
+static int asked(const char *key)
 {
     const char *control = getenv("FAULTS_CONTROL");
     char text[CONTROL_SIZE], *at;
@@ -84,15 +85,15 @@ static unsigned asked(const char *key)
     text[size > 0 ? size + 1 : 1] = '\0';
     for (at = strstr(text, key); at != NULL; at = strstr(at + 1, key))
         if (at[-1] == ' ' && at[strlen(key)] == '=')
-            return (unsigned)atoi(at + strlen(key) + 1);
+            return atoi(at + strlen(key) + 1);
     return 0;
 }
 
 static bool happens(const char *key)
 {
-    unsigned percent = asked(key);
+    int percent = asked(key);
 
-    return percent > 0 && dice(100) < percent;
+    return percent > 0 && dice(100) < (unsigned)percent;
 }
 
 static void die(void)
@@ -219,7 +220,7 @@ int ftruncate(int fd, off_t size)
 
 int rename(const char *from, const char *to)
 {
-    unsigned when = is_below(from) ? asked("die_rename") : 0;
+    int when = is_below(from) ? asked("die_rename") : 0;
     int result;
 
     if (when == 1)
@@ -227,5 +228,14 @@ int rename(const char *from, const char *to)
     result = (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
     if (when == 2)
         die();
+    return result;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+    int result = (int)syscall(SYS_clock_gettime, clock, time);
+
+    if (result == 0 && clock == CLOCK_REALTIME)
+        time->tv_sec += asked("clock");
     return result;
 }

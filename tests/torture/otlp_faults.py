@@ -13,7 +13,8 @@ def create(ledger, folder, random):
 
 class Destination:
     FAULTS = {"misbehave": 4, "take_away": 1}
-    MODES = ["429", "503", "hang", "half", "reset", "lost-reply", "slow"]
+    MODES = ["429", "503", "hang", "silent", "half", "reset", "lost-reply", "slow", "trickle"]
+    """silent: the connection stays open, as after a cable was cut, and nothing comes; trickle: it reads slowly."""
 
     def __init__(self, ledger, random):
         self.ledger, self.random = ledger, random
@@ -81,6 +82,8 @@ class Destination:
 
     def serve(self, handler):
         mode, size = self.mode, int(handler.headers.get("Content-Length", 0))
+        if mode == "trickle":
+            time.sleep(0.3)
         if mode == "reset":  # in the middle of the body
             handler.rfile.read(size // 2)
             handler.close_connection = True
@@ -88,6 +91,11 @@ class Destination:
         body = handler.rfile.read(size)
         if mode == "hang":
             time.sleep(1.5)
+            handler.close_connection = True
+        elif mode == "silent":
+            end = time.monotonic() + 20
+            while self.mode == mode and time.monotonic() < end:
+                time.sleep(0.02)
             handler.close_connection = True
         elif mode == "half":
             handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Le")

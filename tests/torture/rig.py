@@ -49,7 +49,7 @@ class Rig:
     """`disk`: "plain"; "faulty", with the preloaded library; "small", a real file system that runs full."""
 
     FAULTS = {"kill": 6, "freeze": 1, "restart": 1, "damage": 2}
-    DISK_FAULTS = {"plain": {}, "faulty": {"fail_writes": 6, "fail_syncs": 2}, "small": {"fill": 4, "overflow": 4}}
+    DISK_FAULTS = {"plain": {}, "faulty": {"fail_writes": 6, "fail_syncs": 2, "jump_clock": 1}, "small": {"fill": 4, "overflow": 4}}
 
     def __init__(self, folder, seed, fsync=False, disk="plain", destination="otlp", padding=0, pause=0.002):
         self.folder = pathlib.Path(folder)
@@ -118,6 +118,9 @@ class Rig:
 
     def fail_syncs(self):
         self.library.set(sync=self.random.choice([20, 100]), short=30)
+
+    def jump_clock(self):
+        self.library.set(clock=self.random.choice([-1000000, -3600, -1, 1, 3600, 100000000]))
 
     def fill(self):
         """Another program takes all room."""
