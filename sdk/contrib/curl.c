@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sdk/contrib/http_method.h"
+
 WEIR_SCOPE(scope, "weir.contrib.curl", WEIR_VERSION);
 
 static CURLcode append(weir_curl *call, const char *line)
@@ -31,17 +33,6 @@ static int set_header(void *carrier, weir_str name, weir_str value)
     CURLcode result = append((weir_curl *)carrier, line);
     free(line);
     return result == CURLE_OK ? 0 : -ENOMEM;
-}
-
-static bool known_method(const char *method)
-{
-    static const char *const known[] = { "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY" };
-
-    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-        if (strcmp(method, known[i]) == 0)
-            return true;
-    }
-    return false;
 }
 
 static void set_part(weir_span *span, weir_str key, const char *text)
@@ -85,7 +76,7 @@ static void set_url(weir_span *span, const char *text)
 
 CURLcode weir_curl_begin(weir_curl *call, CURL *easy, const char *method, const char *url)
 {
-    bool known = known_method(method);
+    bool known = http_method_known(method);
     weir_attr attrs[] = { WEIR_KV("http.request.method", known ? method : "_OTHER"), WEIR_KV("http.request.method_original", method) };
     weir_span_opts opts = { .size = sizeof(opts), .kind = WEIR_CLIENT, .no_activate = true, .attrs = { attrs, known ? 1 : 2 } };
 

@@ -11,6 +11,8 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "sdk/contrib/http_method.h"
+
 WEIR_SCOPE(scope, "weir.contrib.microhttpd", WEIR_VERSION);
 
 struct request {
@@ -81,17 +83,6 @@ static void set_peer(weir_span *span, struct MHD_Connection *connection)
         weir_span_set_all(span, WEIR_ATTRS(WEIR_KV("network.peer.address", text), WEIR_KV("network.peer.port", port)));
 }
 
-static bool known_method(const char *method)
-{
-    static const char *const known[] = { "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY" };
-
-    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-        if (strcmp(method, known[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
 static void set_request(weir_span *span, struct MHD_Connection *connection, const char *version)
 {
     const union MHD_ConnectionInfo *tls = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
@@ -112,7 +103,7 @@ struct line {
 
 static void begin(struct request *request, struct MHD_Connection *connection, const struct line *line)
 {
-    bool known = known_method(line->method);
+    bool known = http_method_known(line->method);
     char name[256];
     weir_ctx parent;
     weir_attr attrs[4] = { WEIR_KV("http.request.method", known ? line->method : "_OTHER"), WEIR_KV("url.path", line->path) };
