@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs the SDK into an empty folder and uses it as a stranger would: headers alone with every language standard and all
-# warnings, the exported names, a program by pkg-config, shared and static, one by CMake.
+# Installs the SDK and its contrib libraries into an empty folder and uses them as a stranger would: headers alone with every
+# language standard and all warnings, the exported names, programs by pkg-config, shared and static, one by CMake.
 # usage: install_test.sh BUILD_FOLDER SOURCE_FOLDER
+# BUILD_FOLDER is configured and built when it is not there yet.
 set -eu
 
 build=$1 source=$2
@@ -9,13 +10,22 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 prefix=$folder/prefix
 
-DESTDIR='' cmake --install "$build" --prefix "$prefix" --component sdk >"$folder/install.log"
+if [ ! -f "$build/build.ninja" ]; then
+    cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON -DWEIR_TESTS=OFF -DWEIR_BENCH=OFF >"$folder/configure.log"
+fi
+cmake --build "$build" --target weir_sdk_shared weir_sdk_static weir_contribs >"$folder/build.log" || {
+    tail -n 40 "$folder/build.log"
+    exit 1
+}
+for component in sdk sdk-contrib; do
+    DESTDIR='' cmake --install "$build" --prefix "$prefix" --component "$component" >"$folder/install.log"
+done
 library=$(find "$prefix" -name 'libweir.so')
 lib=$(dirname "$library")
 
 echo "headers"
-for header in "$prefix"/include/weir/*.h; do
-    echo "#include <weir/$(basename "$header")>" >"$folder/one.c"
+for header in "$prefix"/include/weir/*.h "$prefix"/include/weir/contrib/*.h; do
+    echo "#include <weir/${header#"$prefix/include/weir/"}>" >"$folder/one.c"
     for compiler in "gcc -std=c11" "clang-14 -std=c11" "g++ -std=c++11 -xc++" "g++ -std=c++20 -xc++" "clang++-14 -std=c++20 -xc++"; do
         command -v "${compiler%% *}" >/dev/null || continue
         # shellcheck disable=SC2086 # words
@@ -104,6 +114,42 @@ grep -q '"stringValue":"thirty"' "$folder/out"
 # shellcheck disable=SC2046
 cc "$folder/thirty.c" -I"$prefix/include" "$lib/libweir.a" $(pkg-config --static --libs-only-l weir | sed 's/-lweir//') -o "$folder/static"
 OTEL_TRACES_EXPORTER=none OTEL_LOGS_EXPORTER=none OTEL_METRICS_EXPORTER=none "$folder/static"
+
+echo "programs with contrib libraries"
+contrib_program() { # SOURCE PATTERN NAME...: prints a span that matches
+    program=$1 pattern=$2
+    shift 2
+    for name in "$@"; do
+        [ -f "$lib/pkgconfig/weir_contrib_$name.pc" ] || return 0
+    done
+    # shellcheck disable=SC2046
+    cc -Wall -Wextra -Werror "$program" $(pkg-config --cflags --libs $(printf 'weir_contrib_%s ' "$@")) -pthread -o "$folder/program"
+    LD_LIBRARY_PATH=$lib OTEL_TRACES_EXPORTER=console OTEL_LOGS_EXPORTER=none OTEL_METRICS_EXPORTER=none "$folder/program" >"$folder/out"
+    grep -q "\"name\":\"$pattern\"" "$folder/out"
+}
+contrib_program "$source/sdk/contrib/examples/pool.c" resize thread
+contrib_program "$source/sdk/contrib/examples/loop.c" echo epoll
+contrib_program "$source/sdk/contrib/examples/web.c" 'GET /stock/{sku}' curl microhttpd
+contrib_program "$source/sdk/contrib/examples/notes.c" INSERT sqlite
+cat >"$folder/message.c" <<'END'
+#include <weir/contrib/hiredis.h>
+#include <weir/contrib/rdkafka.h>
+int main(void)
+{
+    weir_span span, command;
+    redisContext nowhere = { .err = REDIS_ERR_EOF };
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
+    if (weir_init(NULL) != 0)
+        return 1;
+    weir_rdkafka_send(&span, "orders", headers);
+    weir_hiredis_begin(&command, &nowhere, "GET x");
+    weir_hiredis_end(&command, &nowhere, NULL);
+    weir_rdkafka_end(&span, RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_headers_destroy(headers);
+    return weir_shutdown(5000) == 0 ? 0 : 2;
+}
+END
+contrib_program "$folder/message.c" 'send orders' rdkafka hiredis
 
 echo "a program by CMake"
 mkdir "$folder/cmake"
