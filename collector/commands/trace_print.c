@@ -375,16 +375,15 @@ static void put_tree(struct printer *printer)
 
 static void put_services(const struct printer *printer)
 {
-    const struct trace *trace = printer->tree->trace;
-    size_t count = 0;
+    const struct trace_tree *tree = printer->tree;
 
-    buffer_printf(printer->out, "%zu service%s: ", trace->service_count, trace->service_count == 1 ? "" : "s");
-    for (const struct trace_service *service = trace->services; service != NULL && count < SERVICES_SHOWN; service = service->next) {
-        if (count++ > 0)
+    buffer_printf(printer->out, "%zu service%s: ", tree->service_count, tree->service_count == 1 ? "" : "s");
+    for (size_t i = 0; i < tree->service_count && i < SERVICES_SHOWN; i++) {
+        if (i > 0)
             buffer_append_string(printer->out, ", ");
-        put_service(printer, service);
+        put_service(printer, tree->services[i]);
     }
-    buffer_append_string(printer->out, trace->service_count > SERVICES_SHOWN ? ", ...\n" : "\n");
+    buffer_append_string(printer->out, tree->service_count > SERVICES_SHOWN ? ", ...\n" : "\n");
 }
 
 static void put_finding(const struct printer *printer, size_t count, const char *one, const char *many)

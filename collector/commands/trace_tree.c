@@ -9,6 +9,7 @@
 enum { SPAN_EVENTS = 11, SPAN_LINKS = 13, EVENT_TIME = 1 };
 enum { KIND_PRODUCER = 4, KIND_CONSUMER = 5 };
 enum { FLAG_HAS_IS_REMOTE = 0x100, FLAG_IS_REMOTE = 0x200 };
+enum { LATE_END_NS = 1000000 }; /* a server is still busy with itself when its answer has arrived */
 
 static struct trace_node *add_node(struct trace_tree *tree)
 {
@@ -222,6 +223,44 @@ static void sort_entries(struct trace_tree *tree)
     }
 }
 
+/* ---- services ---- */
+
+static void list_service(struct trace_tree *tree, const struct trace_resource *resource)
+{
+    if (!resource->service->listed)
+        tree->services[tree->service_count++] = resource->service;
+    resource->service->listed = true;
+}
+
+/* In the order of the tree, which clocks that differ do not change. */
+static void list_services(struct trace_tree *tree)
+{
+    uint32_t at = TRACE_ROOTS;
+
+    tree->services = calloc(tree->trace->service_count + 1, sizeof(*tree->services));
+    if (tree->services == NULL)
+        abort();
+    for (size_t i = 0; i < tree->node_count; i++)
+        tree->nodes[i].walk = 0;
+    while (at != TRACE_ROOTS || tree->nodes[at].walk < tree->nodes[at].count) {
+        struct trace_node *node = &tree->nodes[at];
+        const struct trace_entry *entry = &tree->entries[node->first + node->walk];
+
+        if (node->walk == node->count) {
+            at = node->parent;
+            continue;
+        }
+        node->walk++;
+        if (entry->kind == TRACE_ENTRY_LOG)
+            list_service(tree, entry->log->resource);
+        if (entry->kind != TRACE_ENTRY_NODE)
+            continue;
+        at = entry->node;
+        if (tree->nodes[at].span != NULL)
+            list_service(tree, tree->nodes[at].span->resource);
+    }
+}
+
 /* ---- times ---- */
 
 static void extend(struct trace_tree *tree, uint64_t time)
@@ -253,22 +292,54 @@ static void measure(struct trace_tree *tree)
         tree->base = tree->first;
 }
 
+static bool find_text(const struct trace_resource *resource, struct slice key, struct slice *text)
+{
+    struct otlp_value value;
+    bool found = otlp_find_attribute(resource->body, OTLP_ATTRIBUTES_OF_RESOURCE, key, &value) && value.kind == OTLP_VALUE_STRING;
+
+    *text = found ? value.bytes : slice_of(NULL, 0);
+    return text->size > 0 && !slice_equal_string(*text, "localhost");
+}
+
+/* True when all that both say about their machine is the same, and it is something: then they have one clock. */
+static bool same_host(const struct trace_resource *a, const struct trace_resource *b)
+{
+    static const struct slice keys[] = { SLICE_INIT("host.id"), SLICE_INIT("host.name") };
+    bool same = false;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct slice left, right;
+
+        if (!find_text(a, keys[i], &left) || !find_text(b, keys[i], &right))
+            continue;
+        if (!slice_equal(left, right))
+            return false;
+        same = true;
+    }
+    return same;
+}
+
+static bool lasts_no_longer(const struct otlp_span *child, const struct otlp_span *parent)
+{
+    return child->end_time - child->start_time <= parent->end_time - parent->start_time;
+}
+
 struct trace_skew trace_skew_of(const struct trace_tree *tree, const struct trace_node *node)
 {
     const struct trace_span *parent = tree->nodes[node->parent].span, *child = node->span;
     struct trace_skew skew = { 0, 0, false };
-    bool other, sent_later;
+    bool two_clocks, sent_later;
 
     if (child == NULL || parent == NULL)
         return skew;
-    other = child->resource->service != parent->resource->service;
+    two_clocks = child->resource->service != parent->resource->service && !same_host(child->resource, parent->resource);
     sent_later = child->view.kind == KIND_CONSUMER || parent->view.kind == KIND_PRODUCER; /* a queue is between them */
     if (child->view.start_time < parent->view.start_time)
         skew.starts_before = parent->view.start_time - child->view.start_time;
-    if (other && !sent_later && parent->view.end_time >= parent->view.start_time && child->view.end_time > parent->view.end_time)
+    if (two_clocks && !sent_later && parent->view.end_time >= parent->view.start_time &&
+        child->view.end_time > parent->view.end_time + LATE_END_NS)
         skew.ends_after = child->view.end_time - parent->view.end_time;
-    skew.clocks = other && (skew.starts_before > 0 || (skew.ends_after > 0 && child->view.end_time - child->view.start_time <=
-                                                                                  parent->view.end_time - parent->view.start_time));
+    skew.clocks = two_clocks && (skew.starts_before > 0 || (skew.ends_after > 0 && lasts_no_longer(&child->view, &parent->view)));
     return skew;
 }
 
@@ -293,6 +364,7 @@ void trace_tree_init(struct trace_tree *tree, const struct trace *trace)
     enter_all(tree, &list);
     free(list.items);
     sort_entries(tree);
+    list_services(tree);
     measure(tree);
 }
 
@@ -300,5 +372,6 @@ void trace_tree_fini(struct trace_tree *tree)
 {
     free(tree->nodes);
     free(tree->entries);
+    free(tree->services);
     *tree = (struct trace_tree){ 0 };
 }

@@ -20,7 +20,7 @@ struct trace_node {
     bool loop;           /* its parents lead back to it; it was made a root */
     size_t first, count; /* its entries */
     size_t children;     /* of them that are nodes */
-    uint32_t walk;       /* for finding loops: which walk came by; 0: none */
+    uint32_t walk;       /* while the tree is made: which walk came by, 0: none; then how many entries a walk has left behind */
 };
 
 enum trace_entry_kind { TRACE_ENTRY_NODE, TRACE_ENTRY_LOG, TRACE_ENTRY_EVENT, TRACE_ENTRY_LINK };
@@ -42,6 +42,8 @@ struct trace_tree {
     struct trace_node *nodes;    /* owned; nodes[TRACE_ROOTS], then the spans in the trace's order, then those missing */
     struct trace_entry *entries; /* owned */
     size_t node_count, node_capacity, entry_count, entry_capacity;
+    const struct trace_service **services; /* owned; as the tree names them from above */
+    size_t service_count;
     uint64_t base;          /* what offsets count from: the start of the earliest root */
     uint64_t first, last;   /* of all spans and log records */
     size_t missing_parents; /* spans whose parent is not there */
@@ -50,14 +52,14 @@ struct trace_tree {
 
 enum { TRACE_EVENTS_MAX = 1000 }; /* of one span; of links too */
 
-/* The trace is finished. Aborts when memory is out. */
+/* The trace is finished, and is made a tree once. Aborts when memory is out. */
 void trace_tree_init(struct trace_tree *tree, const struct trace *trace);
 void trace_tree_fini(struct trace_tree *tree);
 
 /* How a span's times stand to those of its parent. */
 struct trace_skew {
     uint64_t starts_before; /* nanoseconds before its parent does; 0: it does not */
-    uint64_t ends_after;    /* only where the parent is of another service */
+    uint64_t ends_after;    /* only where the parent is of another service on another machine, and more than a millisecond */
     bool clocks;            /* it can't be but that two clocks differ */
 };
 struct trace_skew trace_skew_of(const struct trace_tree *tree, const struct trace_node *node);

@@ -119,7 +119,7 @@ static void one_transaction(void **state)
     append_log((struct log_text){ "stock", 3, 20000, "reserved" }, &requests.logs);
     append_log((struct log_text){ "shop", 0, 40000, "somewhere" }, &requests.logs);
     expect(&requests, "trace " ID "\n"
-                      "1970-01-01T00:00:01.000000000Z, 132.0 ms, 5 spans, 3 log records, 2 services: stock, shop\n"
+                      "1970-01-01T00:00:01.000000000Z, 132.0 ms, 5 spans, 3 log records, 2 services: shop, stock\n"
                       "! 1 span has the status error\n"
                       "\n"
                       "      +0 ns   132.0 ms  shop: GET /buy [server] ok\n"
@@ -191,7 +191,7 @@ static void skewed_clocks(void **state)
                              { "a", "before", 7, 1, -1000, 9000, 1, NULL }, { "a", "backwards", 8, 1, 3000, 2500, 1, NULL },
                              { "a", "endless", 9, 1, 4000, -1000000, 1, NULL }, { 0 } });
     expect(&requests, "trace " ID "\n"
-                      "1970-01-01T00:00:00.997000000Z, 43.00 ms, 9 spans, 0 log records, 5 services: a, b, c, d, e\n"
+                      "1970-01-01T00:00:00.997000000Z, 43.00 ms, 9 spans, 0 log records, 5 services: a, b, d, c, e\n"
                       "! 2 spans whose times show clock skew\n"
                       "\n"
                       "      +0 ns   10.00 ms  a: root\n"
@@ -203,6 +203,37 @@ static void skewed_clocks(void **state)
                       "   +4.00 ms     no end  ├─ a: endless\n"
                       "   +8.00 ms    4.00 ms  ├─ c: late [server]  ! clock skew: ends 2.00 ms after its parent\n"
                       "  +20.00 ms   10.00 ms  └─ e: queued [consumer]\n");
+}
+
+#define ON(host) "'}},{'key':'host.name','value':{'stringValue':'" host
+
+/* One machine has one clock; and less than a millisecond is no late end. */
+static void skew_needs_two_machines(void **state)
+{
+    struct requests requests = { .traces = { 0 } };
+
+    (void)state;
+    add_spans(&requests,
+        (const struct span_text[]){ { "a" ON("m"), "root", 1, 0, 0, 10000, 1, NULL }, { "b" ON("m"), "early", 2, 1, -3000, 5000, 2, NULL },
+            { "c" ON("m"), "late", 3, 1, 1000, 10900, 2, NULL }, { "d" ON("m"), "later", 4, 1, 8000, 12000, 2, NULL },
+            { "e" ON("n"), "elsewhere", 5, 1, 8100, 12000, 2, NULL }, { "f", "somewhere", 6, 1, 8200, 12000, 2, NULL },
+            { "g", "near", 7, 1, 8300, 10900, 2, NULL }, { "h" ON("m"), "here", 8, 1, 8400, 12000, 2, NULL },
+            { "l" ON("localhost"), "nowhere", 9, 0, 0, 100, 1, NULL }, { "k" ON("localhost"), "unknown", 10, 9, -1, 90, 1, NULL }, { 0 } });
+    expect(&requests, "trace " ID "\n"
+                      "1970-01-01T00:00:00.997000000Z, 15.00 ms, 10 spans, 0 log records, 10 services: a, b, c, d, e, f, g, h, l, k\n"
+                      "! 2 spans have no parent: this trace has several roots\n"
+                      "! 3 spans whose times show clock skew\n"
+                      "\n"
+                      "      +0 ns   10.00 ms  a: root\n"
+                      "   -3.00 ms    8.00 ms  ├─ b: early [server]  ! starts 3.00 ms before its parent\n"
+                      "   +1.00 ms    9.90 ms  ├─ c: late [server]\n"
+                      "   +8.00 ms    4.00 ms  ├─ d: later [server]\n"
+                      "   +8.10 ms    3.90 ms  ├─ e: elsewhere [server]  ! clock skew: ends 2.00 ms after its parent\n"
+                      "   +8.20 ms    3.80 ms  ├─ f: somewhere [server]  ! clock skew: ends 2.00 ms after its parent\n"
+                      "   +8.30 ms    2.60 ms  ├─ g: near [server]\n"
+                      "   +8.40 ms    3.60 ms  └─ h: here [server]\n"
+                      "      +0 ns   100.0 us  l: nowhere\n"
+                      "    -1.0 us    91.0 us  └─ k: unknown  ! clock skew: starts 1.0 us before its parent\n");
 }
 
 static void circles_and_namesakes(void **state)
@@ -405,6 +436,7 @@ int main(void)
         cmocka_unit_test(missing_parents),
         cmocka_unit_test(missing_services),
         cmocka_unit_test(skewed_clocks),
+        cmocka_unit_test(skew_needs_two_machines),
         cmocka_unit_test(circles_and_namesakes),
         cmocka_unit_test(many_attributes),
         cmocka_unit_test(deep_chain),
