@@ -1,6 +1,6 @@
 /*
- * Which attributes of a record are shown: those that tell what a call was, in the order of this list, then others as far as there is room
- * for them. Names: OpenTelemetry's semantic conventions, the stable ones and those that they replaced.
+ * Which attributes of a record are shown: those that tell what a call was, in the order of this list, but not what the span's name or the
+ * URL says already; then others as far as there is room for them. Names: OpenTelemetry's semantic conventions, the stable ones and those that they replaced.
  */
 #include "collector/commands/trace_print.h"
 
@@ -99,6 +99,52 @@ static struct slice value_of(struct slice raw)
     return value;
 }
 
+/* A run of whole words of the name. */
+static bool in_name(struct slice name, struct slice text)
+{
+    for (const uint8_t *at = name.data; text.size > 0 && at != NULL && name.size >= text.size;) {
+        const uint8_t *end;
+
+        at = memmem(at, (size_t)(name.data + name.size - at), text.data, text.size);
+        if (at == NULL)
+            return false;
+        end = at + text.size;
+        if ((at == name.data || at[-1] == ' ') && (end == name.data + name.size || *end == ' '))
+            return true;
+        at++;
+    }
+    return false;
+}
+
+/* Both are shown with the address and the port in them. */
+static bool is_url(struct slice key)
+{
+    return slice_equal_string(key, "url.full") || slice_equal_string(key, "http.url");
+}
+
+static bool in_url(struct slice key)
+{
+    return slice_equal_string(key, "server.address") || slice_equal_string(key, "server.port") ||
+           slice_equal_string(key, "net.peer.name") || slice_equal_string(key, "net.peer.port");
+}
+
+/* Leaves out what is said elsewhere; returns how many are left. */
+static size_t drop_repeated(struct kept *kept, size_t count, struct slice name)
+{
+    size_t left = 0;
+    bool url = false;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct otlp_attribute *attribute = &kept[i].attribute;
+        url |= is_url(attribute->key);
+        if (kept[i].rank < TELLING &&
+            ((url && in_url(attribute->key)) || (attribute->value.kind == OTLP_VALUE_STRING && in_name(name, attribute->value.bytes))))
+            continue;
+        kept[left++] = kept[i];
+    }
+    return left;
+}
+
 void trace_print_attributes(struct trace_attributes attributes, struct buffer *out)
 {
     struct otlp_attributes reader = otlp_attributes(attributes.message, attributes.field);
@@ -109,16 +155,21 @@ void trace_print_attributes(struct trace_attributes attributes, struct buffer *o
 
     for (; otlp_next_attribute(&reader, &attribute); all++)
         keep(kept, &count, &attribute);
+    if (!full) {
+        all -= count;
+        count = drop_repeated(kept, count, attributes.name);
+        all += count;
+    }
     for (size_t i = 0; i < count; i++) {
         others += kept[i].rank == TELLING;
-        if (!full && others > 0 && i >= SHOWN_OTHERS)
+        if (!full && others > 0 && shown >= SHOWN_OTHERS)
             break;
         buffer_append_string(out, shown++ == 0 ? " {" : ", ");
         print_text(out, kept[i].attribute.key, KEY_MAX);
         buffer_append_byte(out, '=');
         print_value(out, value_of(kept[i].attribute.raw), full ? 0 : VALUE_MAX);
     }
-    if (shown < all)
+    if (shown > 0 && shown < all)
         buffer_printf(out, ", %zu more", all - shown);
     if (shown > 0)
         buffer_append_byte(out, '}');

@@ -14,8 +14,9 @@ struct trace_service {
     struct slice name; /* empty: the resource names none */
     size_t number;     /* in the order of appearance; the last possible one stands for all further services */
     size_t spans, logs;
-    bool listed; /* by a trace_tree */
     struct trace_service *next;
+    struct trace_service *below; /* the next in a tree's order; see trace_tree */
+    bool listed;                 /* in a tree's order */
 };
 
 struct trace_resource {

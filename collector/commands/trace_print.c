@@ -231,7 +231,7 @@ static void put_span(const struct printer *printer, const struct trace_node *nod
         buffer_append_string(printer->out, kinds[view->kind]);
     put_status(printer, view);
     colour(printer, DIM);
-    trace_print_attributes((struct trace_attributes){ view->body, OTLP_ATTRIBUTES_OF_SPAN, printer->style }, printer->out);
+    trace_print_attributes((struct trace_attributes){ view->body, OTLP_ATTRIBUTES_OF_SPAN, printer->style, view->name }, printer->out);
     colour(printer, PLAIN);
     put_warnings(printer, node);
     buffer_append_byte(printer->out, '\n');
@@ -278,7 +278,7 @@ static void put_log(const struct printer *printer, const struct trace_log *log)
         print_text(printer->out, view->event_name, NAME_MAX_SHOWN);
     print_value(printer->out, view->value, printer->style.all_attributes ? 0 : BODY_MAX);
     colour(printer, DIM);
-    trace_print_attributes((struct trace_attributes){ view->body, OTLP_ATTRIBUTES_OF_LOG, printer->style }, printer->out);
+    trace_print_attributes((struct trace_attributes){ view->body, OTLP_ATTRIBUTES_OF_LOG, printer->style, { NULL, 0 } }, printer->out);
     colour(printer, PLAIN);
     buffer_append_byte(printer->out, '\n');
 }
@@ -297,7 +297,8 @@ static void put_event(const struct printer *printer, const struct trace_entry *e
     buffer_append_string(printer->out, "event ");
     print_text(printer->out, name, NAME_MAX_SHOWN);
     colour(printer, DIM);
-    trace_print_attributes((struct trace_attributes){ entry->body, OTLP_ATTRIBUTES_OF_SPAN_EVENT, printer->style }, printer->out);
+    trace_print_attributes(
+        (struct trace_attributes){ entry->body, OTLP_ATTRIBUTES_OF_SPAN_EVENT, printer->style, { NULL, 0 } }, printer->out);
     colour(printer, PLAIN);
     buffer_append_byte(printer->out, '\n');
 }
@@ -317,7 +318,8 @@ static void put_link(const struct printer *printer, const struct trace_entry *en
         put_id(printer->out, field.bytes);
     }
     colour(printer, DIM);
-    trace_print_attributes((struct trace_attributes){ entry->body, OTLP_ATTRIBUTES_OF_SPAN_LINK, printer->style }, printer->out);
+    trace_print_attributes(
+        (struct trace_attributes){ entry->body, OTLP_ATTRIBUTES_OF_SPAN_LINK, printer->style, { NULL, 0 } }, printer->out);
     colour(printer, PLAIN);
     buffer_append_byte(printer->out, '\n');
 }
@@ -376,12 +378,13 @@ static void put_tree(struct printer *printer)
 static void put_services(const struct printer *printer)
 {
     const struct trace_tree *tree = printer->tree;
+    size_t count = 0;
 
     buffer_printf(printer->out, "%zu service%s: ", tree->service_count, tree->service_count == 1 ? "" : "s");
-    for (size_t i = 0; i < tree->service_count && i < SERVICES_SHOWN; i++) {
-        if (i > 0)
+    for (const struct trace_service *service = tree->services; service != NULL && count < SERVICES_SHOWN; service = service->below) {
+        if (count++ > 0)
             buffer_append_string(printer->out, ", ");
-        put_service(printer, tree->services[i]);
+        put_service(printer, service);
     }
     buffer_append_string(printer->out, tree->service_count > SERVICES_SHOWN ? ", ...\n" : "\n");
 }

@@ -16,6 +16,7 @@ struct trace_attributes {
     struct slice message;
     enum otlp_attributes_field field;
     struct trace_style style;
+    struct slice name; /* of the span: what it says already is left out, unless all are wanted */
 };
 void trace_print_attributes(struct trace_attributes attributes, struct buffer *out);
 

@@ -227,9 +227,17 @@ static void sort_entries(struct trace_tree *tree)
 
 static void list_service(struct trace_tree *tree, const struct trace_resource *resource)
 {
-    if (!resource->service->listed)
-        tree->services[tree->service_count++] = resource->service;
-    resource->service->listed = true;
+    struct trace_service *service = resource->service;
+
+    if (service->listed)
+        return;
+    service->listed = true;
+    if (tree->last_service != NULL)
+        tree->last_service->below = service;
+    else
+        tree->services = service;
+    tree->last_service = service;
+    tree->service_count++;
 }
 
 /* In the order of the tree, which clocks that differ do not change. */
@@ -237,9 +245,6 @@ static void list_services(struct trace_tree *tree)
 {
     uint32_t at = TRACE_ROOTS;
 
-    tree->services = calloc(tree->trace->service_count + 1, sizeof(*tree->services));
-    if (tree->services == NULL)
-        abort();
     for (size_t i = 0; i < tree->node_count; i++)
         tree->nodes[i].walk = 0;
     while (at != TRACE_ROOTS || tree->nodes[at].walk < tree->nodes[at].count) {
@@ -372,6 +377,5 @@ void trace_tree_fini(struct trace_tree *tree)
 {
     free(tree->nodes);
     free(tree->entries);
-    free(tree->services);
     *tree = (struct trace_tree){ 0 };
 }

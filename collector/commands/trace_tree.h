@@ -42,7 +42,7 @@ struct trace_tree {
     struct trace_node *nodes;    /* owned; nodes[TRACE_ROOTS], then the spans in the trace's order, then those missing */
     struct trace_entry *entries; /* owned */
     size_t node_count, node_capacity, entry_count, entry_capacity;
-    const struct trace_service **services; /* owned; as the tree names them from above */
+    struct trace_service *services, *last_service; /* linked by `below`, as the tree names them from above */
     size_t service_count;
     uint64_t base;          /* what offsets count from: the start of the earliest root */
     uint64_t first, last;   /* of all spans and log records */
