@@ -16,6 +16,8 @@ enum aggregation { AGGREGATION_SUM, AGGREGATION_LAST, AGGREGATION_BUCKETS, AGGRE
 
 enum { METRIC_BUCKETS_MAX = 200, METRIC_CARDINALITY = 2000, METRIC_TABLE = 256, METRIC_KEY_MAX = 2048, EXPONENTIAL_SIZE = 160 };
 
+#define METRIC_NO_INDEX UINT32_MAX
+
 /* A measurement kept as an example, with the span it was made in. */
 struct exemplar {
     uint64_t time_ns; /* 0: none */
@@ -60,6 +62,7 @@ struct point;
 struct weir_series {
     struct weir_series *next; /* of the same first point */
     uint32_t count;
+    uint32_t index; /* of its one point, when that is a sum of integers; else METRIC_NO_INDEX */
     struct point *points[];
 };
 

@@ -9,16 +9,21 @@
 #include "sdk/src/metric.h"
 #include "sdk/src/thread.h"
 
-static inline struct cell *cell_of(const struct point *point)
+/* This thread's cell, NULL when it has none yet. */
+static inline struct cell *cell_at(uint32_t index)
 {
     struct thread *self = thread_locals.thread;
     struct metric_cells *cells = self != NULL ? atomic_load_explicit(&self->cells, memory_order_relaxed) : NULL;
 
-    if (__builtin_expect(cells != NULL && point->index < cells->capacity, 1)) {
-        struct cell *cell = atomic_load_explicit(&cells->cell[point->index], memory_order_relaxed);
-        if (__builtin_expect(cell != NULL, 1))
-            return cell;
-    }
+    return cells != NULL && index < cells->capacity ? atomic_load_explicit(&cells->cell[index], memory_order_relaxed) : NULL;
+}
+
+static inline struct cell *cell_of(const struct point *point)
+{
+    struct cell *cell = cell_at(point->index);
+
+    if (__builtin_expect(cell != NULL, 1))
+        return cell;
     engine_ensure();
     return metric_cell_of(point);
 }
@@ -150,24 +155,29 @@ static int64_t to_integer(double value)
     return value >= 9223372036854775807.0 ? INT64_MAX : value <= -9223372036854775808.0 ? INT64_MIN : (int64_t)value;
 }
 
+static __attribute__((noinline)) void add_to_all(const weir_series *series, int64_t value)
+{
+    for (uint32_t i = 0; series != NULL && i < series->count; i++)
+        record(series->points[i], value, (double)value);
+}
+
+static __attribute__((noinline)) void offer_exemplar(struct cell *cell, int64_t value)
+{
+    offer_sum(cell, (double)value);
+}
+
 void weir_add(weir_series *series, int64_t value)
 {
-    uint32_t points = series != NULL ? series->count : 0;
+    struct cell *cell = series != NULL && value >= 0 ? cell_at(series->index) : NULL;
 
-    for (uint32_t i = 0; i < points; i++) {
-        const struct point *point = series->points[i];
-        const struct stream *stream = point->stream;
-        if (__builtin_expect(stream->aggregation == AGGREGATION_SUM && !stream->instrument->floating && value >= 0, 1)) {
-            struct cell *cell = cell_of(point);
-            if (cell == NULL)
-                continue;
-            add_bits(point, cell, value, 0);
-            if (__builtin_expect(wants_exemplar(), 0))
-                offer_sum(cell, (double)value);
-        } else {
-            record(point, value, (double)value);
-        }
+    if (__builtin_expect(cell == NULL || !atomic_load_explicit(&cell->touched, memory_order_relaxed), 0)) {
+        add_to_all(series, value);
+        return;
     }
+    uint64_t sum = atomic_load_explicit(&cell->sum, memory_order_relaxed);
+    atomic_store_explicit(&cell->sum, sum + (uint64_t)value, memory_order_relaxed);
+    if (__builtin_expect(wants_exemplar(), 0))
+        offer_exemplar(cell, value);
 }
 
 void weir_record(weir_series *series, double value)

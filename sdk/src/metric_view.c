@@ -278,11 +278,19 @@ struct instrument *metric_instrument_of(weir_instr *instr)
 
 /* ---- series ---- */
 
-static weir_series ignoring; /* count 0 */
+static weir_series ignoring = { .index = METRIC_NO_INDEX }; /* count 0 */
 
 static bool same_points(const weir_series *series, struct point *const *points, uint32_t count)
 {
     return series->count == count && memcmp(series->points, points, count * sizeof(points[0])) == 0;
+}
+
+/* Lets weir_add reach the cell without asking what kind of point it is. */
+static uint32_t index_of(struct point *const *points, uint32_t count)
+{
+    const struct stream *stream = points[0]->stream;
+
+    return count == 1 && stream->aggregation == AGGREGATION_SUM && !stream->instrument->floating ? points[0]->index : METRIC_NO_INDEX;
 }
 
 /* The series of these points: made once, found again among those that begin with the same point. */
@@ -299,6 +307,7 @@ static weir_series *series_of(struct point *const *points, uint32_t count)
         if (series != NULL) {
             series->next = atomic_load_explicit(&head->series, memory_order_relaxed);
             series->count = count;
+            series->index = index_of(points, count);
             memcpy(series->points, points, count * sizeof(points[0]));
             atomic_store_explicit(&head->series, series, memory_order_release);
         }
