@@ -136,7 +136,14 @@ void fork_parent(void)
     engine_unlock_all();
 }
 
+/* What fork_prepare locked is unlocked first: to make a lock anew that is held has no defined result. */
 void fork_child(void)
+{
+    fork_parent();
+    weir_after_fork_child();
+}
+
+void weir_after_fork_child(void)
 {
     diag_after_fork_child();
     pthread_mutex_init(&lock, NULL);
@@ -151,9 +158,4 @@ void fork_child(void)
     queue_forget();
     thread_forget_all();
     engine_after_fork_child();
-}
-
-void weir_after_fork_child(void)
-{
-    fork_child();
 }
