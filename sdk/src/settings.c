@@ -322,8 +322,9 @@ static bool read_all(struct settings *settings, const struct settings_source *so
     diag_configure(settings->level, config->diag, config->diag_user);
     settings->disabled = read_boolean(source, "OTEL_SDK_DISABLED");
     settings->self_metrics = read_boolean(source, "WEIR_SDK_METRICS");
-    if (settings_lookup(source, "OTEL_CONFIG_FILE") != NULL)
-        diag(WEIR_LEVEL_WARN, "OTEL_CONFIG_FILE is ignored: this library reads variables only");
+    const char *file = settings_lookup(source, "OTEL_CONFIG_FILE");
+    if (file != NULL)
+        diag(WEIR_LEVEL_WARN, "OTEL_CONFIG_FILE=\"%s\" is ignored: this library reads variables only, and they are in force", file);
     read_numbers(settings, source);
     read_propagators(settings, source);
     read_sampler(settings, source);

@@ -5,8 +5,11 @@
 #include "tests/unit/sdk/capture.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +20,7 @@ enum { SEEN_MAX = 200000 };
 struct seen {
     pid_t exporter;                 /* the process that exported it */
     int64_t resource_pid, recorder; /* the process that its resource names; the one that says it recorded it */
-    uint8_t trace_id[16], span_id[8];
+    uint8_t trace_id[16], span_id[8], parent_id[8];
 };
 
 static struct shared {
@@ -53,6 +56,9 @@ static int export(weir_signal signal, const void *otlp, size_t size, void *user)
             seen->recorder = int_of(span->attributes, span->n_attributes, "pid");
             memcpy(seen->trace_id, span->trace_id.data, 16);
             memcpy(seen->span_id, span->span_id.data, 8);
+            memset(seen->parent_id, 0, 8);
+            if (span->parent_span_id.len == 8)
+                memcpy(seen->parent_id, span->parent_span_id.data, 8);
         }
     }
     opentelemetry__proto__collector__trace__v1__export_trace_service_request__free_unpacked(request, NULL);
@@ -87,11 +93,16 @@ static int after(void **state)
     return 0;
 }
 
+/* Every second one is a child of the one before. */
 static void record(unsigned count)
 {
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i += 2) {
         WEIR_SPAN(span, scope, "x", WEIR_INTERNAL, NULL);
         WEIR_SET(&span, "pid", getpid());
+        if (i + 1 == count)
+            break;
+        WEIR_SPAN(inner, scope, "y", WEIR_INTERNAL, NULL);
+        WEIR_SET(&inner, "pid", getpid());
     }
 }
 
@@ -100,7 +111,19 @@ static int compare(const void *a, const void *b)
     return memcmp(((const struct seen *)a)->span_id, ((const struct seen *)b)->span_id, 8);
 }
 
-/* All ids differ, and every span was exported by the process that recorded it. */
+static bool has_parent(const struct seen *seen)
+{
+    static const uint8_t none[8];
+    struct seen wanted;
+
+    if (memcmp(seen->parent_id, none, 8) == 0)
+        return true;
+    memcpy(wanted.span_id, seen->parent_id, 8);
+    const struct seen *parent = bsearch(&wanted, shared->seen, shared->count, sizeof(wanted), compare);
+    return parent != NULL && memcmp(parent->trace_id, seen->trace_id, 16) == 0;
+}
+
+/* All ids differ, every parent is there, and every span was exported by the process that recorded it. */
 static void check(unsigned expected)
 {
     assert_int_equal(shared->broken, 0);
@@ -110,6 +133,7 @@ static void check(unsigned expected)
         const struct seen *seen = &shared->seen[i];
         assert_int_equal(seen->exporter, seen->recorder);
         assert_int_equal(seen->resource_pid, seen->recorder);
+        assert_true(has_parent(seen));
         if (i > 0)
             assert_memory_not_equal(seen->span_id, seen[-1].span_id, 8);
     }
@@ -259,6 +283,74 @@ static void master_and_four_workers(void **state)
     check(4 * 1000 + 4 * 100);
 }
 
+static int refuse(weir_signal signal, const void *otlp, size_t size, void *user)
+{
+    (void)otlp;
+    (void)size;
+    (void)user;
+    return signal == WEIR_SIGNAL_TRACES ? -ECONNREFUSED : 0;
+}
+
+/* A flush in the child says what became of the child's own spans, and of them only. */
+static void a_flush_in_the_child_is_truthful(void **state)
+{
+    (void)state;
+    weir_config config = weir_config_default();
+    config.no_environment = true;
+    config.export_fn = refuse;
+    assert_int_equal(weir_init(&config), 0);
+    record(2);
+    assert_int_equal(weir_flush(5000), -EIO);
+    record(2);
+    pid_t child = fork();
+    if (child == 0) {
+        bool quiet = weir_flush(5000) == 0; /* nothing of its own yet */
+        record(3);
+        bool told = weir_flush(5000) == -EIO;
+        weir_stats_values stats = { .size = sizeof(stats) };
+        weir_stats(&stats);
+        _exit(quiet && told && stats.spans_failed == 3 && stats.spans_exported == 0 ? 0 : 1);
+    }
+    join(child);
+    assert_int_equal(weir_flush(5000), -EIO);
+}
+
+static pid_t raw_clone(void)
+{
+    return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+/* What runs no fork handlers: vfork and posix_spawn, which exec at once, and clone, whose child says so itself. */
+static void vfork_spawn_and_clone(void **state)
+{
+    (void)state;
+    static char *const words[] = { (char *)"true", NULL };
+    pid_t spawned;
+    start();
+    record(2);
+    pid_t child = vfork();
+    if (child == 0) {
+        execv("/bin/true", words);
+        _exit(99);
+    }
+    join(child);
+    assert_int_equal(posix_spawn(&spawned, "/bin/true", NULL, NULL, words, environ), 0);
+    join(spawned);
+    record(2);
+    child = raw_clone();
+    if (child == 0) {
+        weir_after_fork_child();
+        /* libc has not seen this child, so its worker is not asked for: nothing of the parent's may be left to export. */
+        weir_stats_values stats = { .size = sizeof(stats) };
+        weir_stats(&stats);
+        syscall(SYS_exit_group, stats.spans_started == 0 && stats.queue_spans == 0 ? 0 : 1);
+    }
+    join(child);
+    record(1);
+    assert_int_equal(weir_flush(5000), 0);
+    check(5);
+}
+
 #if !defined(__SANITIZE_ADDRESS__)
 static _Atomic bool loading;
 static _Atomic uint32_t loaded;
@@ -317,6 +409,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(forked_by_another_thread, before, after),
         cmocka_unit_test_setup_teardown(grandchildren, before, after),
         cmocka_unit_test_setup_teardown(master_and_four_workers, before, after),
+        cmocka_unit_test_setup_teardown(a_flush_in_the_child_is_truthful, before, after),
+        cmocka_unit_test_setup_teardown(vfork_spawn_and_clone, before, after),
 #if !defined(__SANITIZE_ADDRESS__) /* its allocator's locks are not released in the child when other threads allocate */
         cmocka_unit_test_setup_teardown(a_thousand_forks_under_load, before, after),
 #endif

@@ -338,9 +338,6 @@ static void metric_choices(void **state)
     s = with("OTEL_LOG_LEVEL", "DEBUG");
     assert_int_equal(s->level, WEIR_LEVEL_DEBUG);
     settings_destroy(s);
-    s = with("OTEL_CONFIG_FILE", "/x.yaml");
-    assert_int_equal(warnings, 1);
-    settings_destroy(s);
 }
 
 static void code_beats_the_environment(void **state)
