@@ -19,11 +19,11 @@ static bool is_octet(char c)
 
 static bool is_token(weir_str text)
 {
-    for (size_t i = 0; i < text.n; i++) {
+    for (size_t i = 0; text.p != NULL && i < text.n; i++) {
         if (!is_token_character(text.p[i]))
             return false;
     }
-    return text.n > 0;
+    return text.p != NULL && text.n > 0;
 }
 
 struct member {
@@ -238,7 +238,7 @@ static int set_entry(weir_ctx *out, const weir_ctx *ctx, const struct member *en
 
 int weir_baggage_set(weir_ctx *out, const weir_ctx *ctx, weir_str name, weir_str value, weir_str metadata)
 {
-    struct member entry = { name, value, metadata };
+    struct member entry = { name, value, metadata.p != NULL ? metadata : weir_sn(NULL, 0) };
     weir_ctx base;
 
     if (out == NULL)

@@ -9,7 +9,7 @@ enum { NAME_MAX_SIZE = 64 };
 /* False when the name is too long to be one that propagators use. */
 static bool variable_name(weir_str name, char out[NAME_MAX_SIZE])
 {
-    if (name.n == 0 || name.n >= NAME_MAX_SIZE)
+    if (name.p == NULL || name.n == 0 || name.n >= NAME_MAX_SIZE)
         return false;
     for (size_t i = 0; i < name.n; i++) {
         char c = name.p[i];
@@ -50,6 +50,8 @@ int weir_env_set(void *carrier, weir_str name, weir_str value)
 
     if (env == NULL || env->vars == NULL || !variable_name(name, variable))
         return -EINVAL;
+    if (value.p == NULL)
+        value.n = 0;
     size_t size = name.n + 1 + value.n + 1;
     if (env->text == NULL || env->text_size - env->text_used < size)
         return -ENOBUFS;

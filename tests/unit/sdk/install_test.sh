@@ -57,6 +57,14 @@ END
 cat >"$folder/use.cpp" <<'END'
 #include <weir/weir.hpp>
 WEIR_SCOPE(scope, "a", "b");
+struct farewell {
+    ~farewell() /* a static destructor, behind the last shutdown: recorded nowhere, harmless */
+    {
+        weir::span span(scope, WEIR_S("farewell"));
+        span.set(WEIR_KV("late", true));
+        weir_log(&scope, WEIR_INFO, WEIR_S("farewell"), WEIR_NO_ATTRS);
+    }
+} last;
 weir::span make() { return weir::span(scope, WEIR_S("made"), WEIR_CLIENT); }
 int main()
 {
