@@ -97,8 +97,18 @@ def check_variables():
     check(len(names) > 60, f"only {len(names)} variables of configuration.md were understood")
 
 
+def check_functions():
+    """Every exported function is in a header, with a comment before it or its group, and in the man page."""
+    headers = "\n".join(path.read_text() for path in (ROOT / "sdk/include/weir").glob("*.h"))
+    page = (ROOT / "docs/sdk/weir.h.3").read_text()
+    for name in (ROOT / "sdk/exported-symbols.txt").read_text().split():
+        check(re.search(rf"\b{name}\b", headers), f"no header has {name}")
+        check(name.endswith("_") or re.search(rf"\b{name}\b", page), f"weir.h.3 does not have {name}")
+
+
 check_compliance()
 check_variables()
+check_functions()
 for failure in failures:
     print(failure)
 print(f"{len(failures)} failed")
