@@ -280,11 +280,25 @@ bool authenticator_check(struct component *authenticator, const struct http_exch
 
 /* ---- metadata ---- */
 
+/* "[::1]:52114" is "::1". */
+static struct slice address_of(struct slice peer)
+{
+    const uint8_t *colon = peer.size > 0 ? memrchr(peer.data, ':', peer.size) : NULL;
+
+    if (colon == NULL)
+        return peer;
+    peer.size = (size_t)(colon - peer.data);
+    if (peer.size >= 2 && peer.data[0] == '[' && peer.data[peer.size - 1] == ']')
+        return slice_of(peer.data + 1, peer.size - 2);
+    return peer;
+}
+
 struct metadata *http_metadata(const struct http_exchange *exchange)
 {
     const struct http_request *request = http_exchange_request(exchange);
     bool host = request->authority.size > 0 && http_exchange_header(exchange, "host", 0).data == NULL;
-    struct metadata_entry *entries = calloc(request->header_count + 1, sizeof(*entries));
+    struct metadata_entry *entries = calloc(request->header_count + 2, sizeof(*entries));
+    struct slice peer = slice_of_string(request->peer);
     struct metadata *metadata = NULL;
     struct buffer names = { 0 };
     const char *at;
@@ -299,9 +313,11 @@ struct metadata *http_metadata(const struct http_exchange *exchange)
         at += strlen(at) + 1;
     }
     if (entries != NULL && host)
-        entries[request->header_count] = (struct metadata_entry){ "host", request->authority };
+        entries[request->header_count + 1] = (struct metadata_entry){ "host", request->authority };
+    if (entries != NULL)
+        entries[request->header_count] = (struct metadata_entry){ ":peer", address_of(peer) };
     if (entries != NULL && !names.failed)
-        metadata = metadata_create(entries, request->header_count + host);
+        metadata = metadata_create(entries, request->header_count + host + 1);
     buffer_fini(&names);
     free(entries);
     return metadata;

@@ -37,7 +37,7 @@ bool authenticator_find(const struct component *owner, const char *id, struct co
 /* May the request pass? authenticator NULL: always. */
 bool authenticator_check(struct component *authenticator, const struct http_exchange *exchange, struct error *err);
 
-/* The request's headers, names in lower case, and its authority as "host". NULL when memory is out. */
+/* The request's headers, names in lower case, its authority as "host", and the address it came from as ":peer". NULL when memory is out. */
 struct metadata *http_metadata(const struct http_exchange *exchange);
 
 #endif

@@ -6,9 +6,11 @@ extern const struct component_type kafka_receiver;
 extern const struct component_type kafka_exporter;
 #endif
 extern const struct component_type otlp_receiver;
+extern const struct component_type attributes_processor;
 extern const struct component_type batch_processor;
 extern const struct component_type filter_processor;
 extern const struct component_type memory_limiter_processor;
+extern const struct component_type resource_processor;
 extern const struct component_type transform_processor;
 extern const struct component_type forward_connector;
 extern const struct component_type debug_exporter;
@@ -28,9 +30,11 @@ const struct component_type *const registry[] = {
     &kafka_exporter,
 #endif
     &otlp_receiver,
+    &attributes_processor,
     &batch_processor,
     &filter_processor,
     &memory_limiter_processor,
+    &resource_processor,
     &transform_processor,
     &forward_connector,
     &debug_exporter,

@@ -1,0 +1,36 @@
+/*
+ * Actions on attributes: the OpenTelemetry Collector's insert, update, upsert, delete, hash, extract and convert, for the
+ * processors attributes and resource.
+ */
+#ifndef WEIR_PROCESSORS_ATTRIBUTE_ACTIONS_H
+#define WEIR_PROCESSORS_ATTRIBUTE_ACTIONS_H
+
+#include "collector/base/arena.h"
+#include "collector/processors/batch_rewrite.h"
+
+struct attribute_action_settings {
+    const char *key, *action;
+    const struct config_node *value, *default_value;
+    const char *from_attribute, *from_context, *pattern, *converted_type;
+};
+
+extern const struct option attribute_action_options[];
+
+struct attribute_action;
+
+struct attribute_actions {
+    struct arena arena;
+    struct attribute_action *items;
+    size_t count;
+};
+
+/* The settings' list (struct attribute_action_settings); `key` is what it is called there. False with the error. Start-up only. */
+bool attribute_actions_init(struct attribute_actions *actions, const struct option_list *list, const char *key, struct error *err);
+/* Fini of a zeroed one is fine. */
+void attribute_actions_fini(struct attribute_actions *actions);
+
+/* Runs the actions on the message; true when they changed it, and it is then in worker->edit. */
+bool attribute_actions_run(
+    const struct attribute_actions *actions, struct rewrite_worker *worker, struct slice message, uint32_t attributes_field);
+
+#endif
