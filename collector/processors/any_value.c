@@ -1,8 +1,12 @@
 /* Values from a configuration, and values as text. No state; cost is linear in the value. */
 #include "collector/processors/any_value.h"
 
+#include <math.h>
+#include <stdlib.h>
+
 #include "collector/config/scalar.h"
 #include "collector/ottl/value.h"
+#include "collector/wire/decimal.h"
 #include "collector/wire/encoding.h"
 
 enum { VALUES = 1, KEY = 1, VALUE = 2 };
@@ -62,4 +66,51 @@ void any_value_put_text(const struct otlp_value *value, struct buffer *out)
         encoding_write_base64(value->bytes, out);
     else
         ottl_put_text(out, &as_ottl);
+}
+
+bool any_value_parse_int(struct slice text, int64_t *value)
+{
+    bool negative = text.size > 0 && text.data[0] == '-';
+    size_t i = text.size > 0 && (text.data[0] == '-' || text.data[0] == '+');
+    uint64_t sum = 0, limit = (uint64_t)INT64_MAX + negative;
+
+    if (i == text.size)
+        return false;
+    for (; i < text.size; i++) {
+        unsigned digit = (unsigned)text.data[i] - '0';
+        if (digit > 9 || sum > (limit - digit) / 10)
+            return false;
+        sum = sum * 10 + digit;
+    }
+    *value = negative ? (int64_t)(0 - sum) : (int64_t)sum;
+    return true;
+}
+
+bool any_value_parse_double(struct slice text, double *value)
+{
+    static const char *const words[] = { "inf", "infinity", "nan" };
+    char copy[DECIMAL_MAX_TEXT + 1];
+    char *end = copy;
+    size_t sign = text.size > 0 && (text.data[0] == '-' || text.data[0] == '+');
+    struct slice rest = { text.data + sign, text.size - sign };
+    struct decimal decimal;
+
+    if (text.size > DECIMAL_MAX_TEXT)
+        return false;
+    if (decimal_scan(text, &decimal) && decimal.text.size == text.size)
+        return decimal_to_double(&decimal, value);
+    for (size_t i = 0; i < 3; i++) {
+        if (slice_equal_ignoring_case(rest, slice_of_string(words[i]))) {
+            *value = i == 2 ? NAN : text.data[0] == '-' ? -INFINITY : INFINITY;
+            return i < 2 || sign == 0;
+        }
+    }
+    for (size_t i = 0; i < text.size; i++) {
+        if (strchr("0123456789+-.eE", text.data[i]) == NULL || text.data[i] == '\0')
+            return false;
+    }
+    memcpy(copy, text.data, text.size);
+    copy[text.size] = '\0';
+    *value = strtod(copy, &end);
+    return text.size > 0 && *end == '\0' && isfinite(*value);
 }

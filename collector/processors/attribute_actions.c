@@ -6,12 +6,10 @@
  */
 #include "collector/processors/attribute_actions.h"
 
-#include <math.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
 #include "collector/processors/any_value.h"
-#include "collector/wire/decimal.h"
 #include "collector/wire/encoding.h"
 
 enum action_kind { ACTION_INSERT, ACTION_UPDATE, ACTION_UPSERT, ACTION_DELETE, ACTION_HASH, ACTION_EXTRACT, ACTION_CONVERT, ACTION_COUNT };
@@ -344,55 +342,6 @@ static void extract(const struct attribute_action *action, struct rewrite_worker
     }
 }
 
-/* Go's strconv.ParseInt in base 10. */
-static bool parse_int(struct slice text, int64_t *value)
-{
-    bool negative = text.size > 0 && text.data[0] == '-';
-    size_t i = text.size > 0 && (text.data[0] == '-' || text.data[0] == '+');
-    uint64_t sum = 0, limit = (uint64_t)INT64_MAX + negative;
-
-    if (i == text.size)
-        return false;
-    for (; i < text.size; i++) {
-        unsigned digit = (unsigned)text.data[i] - '0';
-        if (digit > 9 || sum > (limit - digit) / 10)
-            return false;
-        sum = sum * 10 + digit;
-    }
-    *value = negative ? (int64_t)(0 - sum) : (int64_t)sum;
-    return true;
-}
-
-/* Go's strconv.ParseFloat, but for hexadecimal ones: "5.", ".5", "+1e3", "inf". */
-static bool parse_double(struct slice text, double *value)
-{
-    static const char *const words[] = { "inf", "infinity", "nan" };
-    char copy[DECIMAL_MAX_TEXT + 1];
-    char *end = copy;
-    size_t sign = text.size > 0 && (text.data[0] == '-' || text.data[0] == '+');
-    struct slice rest = { text.data + sign, text.size - sign };
-    struct decimal decimal;
-
-    if (text.size > DECIMAL_MAX_TEXT)
-        return false;
-    if (decimal_scan(text, &decimal) && decimal.text.size == text.size)
-        return decimal_to_double(&decimal, value);
-    for (size_t i = 0; i < 3; i++) {
-        if (slice_equal_ignoring_case(rest, slice_of_string(words[i]))) {
-            *value = i == 2 ? NAN : text.data[0] == '-' ? -INFINITY : INFINITY;
-            return i < 2 || sign == 0;
-        }
-    }
-    for (size_t i = 0; i < text.size; i++) {
-        if (strchr("0123456789+-.eE", text.data[i]) == NULL || text.data[i] == '\0')
-            return false;
-    }
-    memcpy(copy, text.data, text.size);
-    copy[text.size] = '\0';
-    *value = strtod(copy, &end);
-    return text.size > 0 && *end == '\0' && isfinite(*value);
-}
-
 /* What Go's conversion on amd64 gives beyond the range. */
 static int64_t truncate_double(double number)
 {
@@ -405,14 +354,14 @@ static bool to_int(const struct otlp_value *value, struct otlp_value *out)
     if (value->kind == OTLP_VALUE_DOUBLE)
         out->integer = truncate_double(value->number);
     return value->kind == OTLP_VALUE_DOUBLE || value->kind == OTLP_VALUE_BOOL ||
-           (value->kind == OTLP_VALUE_STRING && parse_int(value->bytes, &out->integer));
+           (value->kind == OTLP_VALUE_STRING && any_value_parse_int(value->bytes, &out->integer));
 }
 
 static bool to_double(const struct otlp_value *value, struct otlp_value *out)
 {
     *out = (struct otlp_value){ .kind = OTLP_VALUE_DOUBLE, .number = (double)value->integer };
     return value->kind == OTLP_VALUE_INT || value->kind == OTLP_VALUE_BOOL ||
-           (value->kind == OTLP_VALUE_STRING && parse_double(value->bytes, &out->number));
+           (value->kind == OTLP_VALUE_STRING && any_value_parse_double(value->bytes, &out->number));
 }
 
 static bool to_string(struct rewrite_worker *worker, const struct otlp_value *value, struct otlp_value *out)
