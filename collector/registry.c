@@ -12,6 +12,7 @@ extern const struct component_type filter_processor;
 extern const struct component_type memory_limiter_processor;
 extern const struct component_type probabilistic_sampler_processor;
 extern const struct component_type resource_processor;
+extern const struct component_type resource_detection_processor;
 extern const struct component_type transform_processor;
 extern const struct component_type forward_connector;
 extern const struct component_type debug_exporter;
@@ -37,6 +38,7 @@ const struct component_type *const registry[] = {
     &memory_limiter_processor,
     &probabilistic_sampler_processor,
     &resource_processor,
+    &resource_detection_processor,
     &transform_processor,
     &forward_connector,
     &debug_exporter,

@@ -267,7 +267,7 @@ static void put(const struct attribute_action *action, struct rewrite_worker *wo
     edit_set_attribute(&worker->edit, action->key, &value);
 }
 
-static void delete (const struct attribute_action *action, struct rewrite_worker *worker)
+static void erase(const struct attribute_action *action, struct rewrite_worker *worker)
 {
     struct otlp_attribute attribute;
     size_t cursor = 0;
@@ -396,7 +396,7 @@ static void run_one(const struct attribute_action *action, struct rewrite_worker
 {
     switch (action->kind) {
     case ACTION_DELETE:
-        delete (action, worker);
+        erase(action, worker);
         break;
     case ACTION_HASH:
         hash(action, worker);
