@@ -10,6 +10,7 @@ extern const struct component_type attributes_processor;
 extern const struct component_type batch_processor;
 extern const struct component_type filter_processor;
 extern const struct component_type memory_limiter_processor;
+extern const struct component_type normalize_processor;
 extern const struct component_type probabilistic_sampler_processor;
 extern const struct component_type resource_processor;
 extern const struct component_type resource_detection_processor;
@@ -36,6 +37,7 @@ const struct component_type *const registry[] = {
     &batch_processor,
     &filter_processor,
     &memory_limiter_processor,
+    &normalize_processor,
     &probabilistic_sampler_processor,
     &resource_processor,
     &resource_detection_processor,

@@ -165,7 +165,7 @@ static void put_attributes(struct maker *maker, uint32_t field)
     put_attribute(maker, record, field, (const char *const[]){ "http.request.method", "GET" });
     put_attribute(maker, record, field, (const char *const[]){ "http.route", routes[random_next(maker) % 4] });
     put_attribute(maker, record, field, (const char *const[]){ "url.path", path });
-    put_number_attribute(maker, field, "http.response.status_code", random_next(maker) % 20 == 0 ? 503 : 200);
+    put_number_attribute(maker, field, "http.response.status_code", random_next(maker) % 100 < 3 ? 503 : 200);
     put_attribute(maker, record, field, (const char *const[]){ "server.address", "orders.production.internal" });
     put_number_attribute(maker, field, "server.port", 8443);
     put_attribute(maker, record, field, (const char *const[]){ "client.address", peer });

@@ -28,7 +28,7 @@ import disk_queue
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = ROOT / "build" / "release"
-PEER = ROOT / "build" / "peer"
+PEER = pathlib.Path(os.environ.get("WEIR_PEER", ROOT / "build" / "peer"))
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 COLLECTOR_CORE, DRIVER_CORE = 0, 1
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -46,6 +46,8 @@ class Case:
     idle: bool = False
     sink: str = "sink"  # the program that counts; "": none
     peer: bool = True  # the peer has what the case needs
+    processor: str = ""  # of processors/: merged over the configuration
+    drops: bool = False  # what it drops has been worked on too: accepted records count
 
 
 # A batch of 8,192 records answers its senders when it is full (or after 200 ms): so many senders must be waiting.
@@ -65,6 +67,12 @@ CASES = [
     Case("elasticsearch-spans", "OTLP/HTTP to Elasticsearch, mode otel, 1,000 spans a request", "http-elasticsearch", THOUSAND, sink="bulk_sink", peer=False),
     Case("elasticsearch-gzip", "the same with gzip, the exporter's default", "http-elasticsearch", THOUSAND, compression="gzip", sink="bulk_sink", peer=False),
     Case("rate-100k", "OTLP/HTTP to OTLP/HTTP at 100,000 spans a second, 100 a request", "http-http", HUNDRED, rate=100000),
+    Case("edit-100", "one attribute edit on every span, 100 a request", "http-http", HUNDRED, processor="edit"),
+    Case("edit-1000", "one attribute edit on every span, 1,000 a request", "http-http", THOUSAND, processor="edit"),
+    Case("filter-97", "a filter that drops 97 % on one attribute, 100 spans a request", "http-http", HUNDRED, processor="filter", drops=True),
+    Case("transform-5", "a transform of five statements, 100 spans a request", "http-http", HUNDRED, processor="transform"),
+    Case("regexp", "a regular expression as a filter's condition, 100 spans a request", "http-http", HUNDRED, processor="regexp"),
+    Case("sampler", "a probabilistic sampler that keeps 10 %, 100 spans a request", "http-http", HUNDRED, processor="sampler", drops=True),
     Case("idle", "started, nothing sent", "http-http", idle=True),
 ]
 
@@ -146,7 +154,10 @@ class Stage:
         environment.update({f"BENCH_{name}": str(port) for name, port in self.ports.items()})
         with open(folder / f"{collector.name}.log", "wb") as log:
             started = time.monotonic()
-            self.process = pinned(COLLECTOR_CORE, collector.binary, "--config", HERE / f"{case.config}.yaml", env=environment, stdout=log, stderr=log)
+            configs = ["--config", HERE / f"{case.config}.yaml"]
+            if case.processor:
+                configs += ["--config", HERE / "processors" / f"{case.processor}.yaml"]
+            self.process = pinned(COLLECTOR_CORE, collector.binary, *configs, env=environment, stdout=log, stderr=log)
         self.processes.append(self.process)
         self.wait_ready(collector)
         self.ready_ms = (time.monotonic() - started) * 1000
@@ -232,7 +243,7 @@ def measure_on(stage, case, seconds):
         stage.drain()
         result.cpu_seconds = cpu_seconds(pid) - cpu
         result.accepted, result.refused = answer["accepted"], answer["refused"]
-        result.records = stage.counted() - counted if case.sink else answer["accepted"]
+        result.records = stage.counted() - counted if case.sink and not case.drops else answer["accepted"]
         result.seconds = answer["seconds"]
     result.peak_kib = memory_kib(pid, "VmHWM")
     return result
