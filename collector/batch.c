@@ -247,6 +247,11 @@ struct batch *batch_split(struct batch *batch, size_t max_records, size_t max_by
     return head;
 }
 
+bool batch_is_awaited(const struct batch *batch)
+{
+    return batch->receipt != NULL && receipt_is_awaited(batch->receipt);
+}
+
 void batch_accept(struct batch *batch)
 {
     if (batch->accepted)

@@ -122,6 +122,9 @@ struct batch *batch_replace(struct batch *batch, struct payload *payload, size_t
  */
 struct batch *batch_split(struct batch *batch, size_t max_records, size_t max_bytes);
 
+/* Does a source wait for more than *accepted*? Whoever holds the batch's bytes in memory then keeps its receipt open as long. */
+bool batch_is_awaited(const struct batch *batch);
+
 /* Tells the receipt that this piece is in a bounded queue. Called by queues, once; harmless without a receipt. */
 void batch_accept(struct batch *batch);
 

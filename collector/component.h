@@ -49,6 +49,11 @@ struct component_type {
     void (*consume)(struct component *self, struct batch *batch); /* processors, connectors, exporters */
     /* Processors that hold batches: pass on all that is held. Called before stop, from the first to the last. NULL: holds nothing. */
     void (*drain)(struct component *self);
+    /*
+     * Processors that hold state: takes over what `predecessor` holds, a started instance of the same id and pipeline with other
+     * settings that a reload replaces. After start, while nothing is consumed; the predecessor is drained and stopped next. NULL: it is drained only.
+     */
+    void (*inherit)(struct component *self, struct component *predecessor);
     /* Exporters that block: attempts under way end soon (as retry), later ones at once. Any thread; stop follows. NULL: never blocks. */
     void (*cancel)(struct component *self);
     /* Bytes may be refused before they are allocated: false refuses. memory_limiter only. */

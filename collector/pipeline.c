@@ -240,6 +240,19 @@ static void retire(struct graph *old)
     graph_fini(old, true);
 }
 
+/* Processors whose settings have changed take over what their predecessors hold. */
+static void inherit(struct graph *graph, const struct graph *old)
+{
+    for (size_t i = 0; i < graph->count; i++) {
+        struct instance *instance = graph->instances[i], *before;
+        void (*take_over)(struct component *, struct component *) = instance->component->type->inherit;
+
+        before = !instance->kept && take_over != NULL ? predecessor(old, instance) : NULL;
+        if (before != NULL && before->start_called)
+            take_over(instance->component, before->component);
+    }
+}
+
 bool pipeline_reload(struct graph *graph, struct configuration *configuration, struct error *err)
 {
     struct graph next, old;
@@ -254,6 +267,7 @@ bool pipeline_reload(struct graph *graph, struct configuration *configuration, s
     hold_back(graph, true);
     gate_close();
     graph_wire(&next, true);
+    inherit(&next, graph);
     gate_open();
     hold_back(graph, false);
     old = *graph;

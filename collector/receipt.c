@@ -76,6 +76,15 @@ void receipt_hold(struct receipt *receipt, bool accepted)
         atomic_fetch_add(&receipt->unaccepted, 1);
 }
 
+bool receipt_is_awaited(const struct receipt *receipt)
+{
+    bool awaited = receipt->told != NULL && receipt->level == RECEIPT_DURABLE;
+
+    for (size_t i = 0; i < receipt->joined_count && !awaited; i++)
+        awaited = receipt_is_awaited(receipt->joined[i].receipt);
+    return awaited;
+}
+
 /* Keeps the worst verdict and the longest delay of all pieces. */
 static void worsen(struct receipt *receipt, struct outcome outcome)
 {

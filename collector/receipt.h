@@ -10,6 +10,9 @@ struct receipt *receipt_join(const struct batch *list, size_t count);
 /* One more piece; the caller holds one already. `accepted`: the new piece counts as accepted from the start. */
 void receipt_hold(struct receipt *receipt, bool accepted);
 
+/* Is there a source behind it that is told when all is durable, and not before? */
+bool receipt_is_awaited(const struct receipt *receipt);
+
 /* This piece is in a bounded queue. Once a piece. */
 void receipt_accept(struct receipt *receipt);
 

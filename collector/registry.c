@@ -14,6 +14,7 @@ extern const struct component_type normalize_processor;
 extern const struct component_type probabilistic_sampler_processor;
 extern const struct component_type resource_processor;
 extern const struct component_type resource_detection_processor;
+extern const struct component_type tail_sampling_processor;
 extern const struct component_type transform_processor;
 extern const struct component_type forward_connector;
 extern const struct component_type debug_exporter;
@@ -41,6 +42,7 @@ const struct component_type *const registry[] = {
     &probabilistic_sampler_processor,
     &resource_processor,
     &resource_detection_processor,
+    &tail_sampling_processor,
     &transform_processor,
     &forward_connector,
     &debug_exporter,
