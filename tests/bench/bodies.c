@@ -394,3 +394,14 @@ void body_stamp(struct body *body, uint64_t first)
     for (size_t i = 0; i < body->records; i++)
         memcpy(body->data + body->stamps[i], &(uint64_t){ first + i }, 8);
 }
+
+void body_trace(struct body *body, uint64_t first, size_t spans)
+{
+    uint64_t block = first / (body->records * spans) * body->records;
+
+    for (size_t i = 0; i < body->records; i++) {
+        struct maker mixer = { .random = block + i };
+        const uint64_t id[2] = { random_next(&mixer), block + i + 1 };
+        memcpy(body->data + body->stamps[i] - 8, id, sizeof(id));
+    }
+}

@@ -36,4 +36,9 @@ void body_dup(struct body *out, const struct body *body);
 /* Writes the numbers first, first + 1, ... into the records: what the sink's --track counts. */
 void body_stamp(struct body *body, uint64_t first);
 
+/*
+ * Writes trace ids instead: of each `spans` bodies of as many records that are sent one after the other, record i belongs to the same trace. `first` as above.
+ */
+void body_trace(struct body *body, uint64_t first, size_t spans);
+
 #endif

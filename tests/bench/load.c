@@ -193,14 +193,17 @@ static void take_body(struct load_connection *connection)
     struct load *load = connection->load;
 
     load->started++;
-    if (!load->options.stamp) {
+    if (!load->options.stamp && load->options.trace_spans == 0) {
         connection->body = &load->bodies[load->next_body++ % load->options.bodies];
         return;
     }
     if (connection->own.data == NULL)
         body_dup(&connection->own, &load->bodies[load->next_body++ % load->options.bodies]);
     connection->body = &connection->own;
-    body_stamp(connection->body, load->next_stamp);
+    if (load->options.trace_spans > 0)
+        body_trace(connection->body, load->next_stamp, load->options.trace_spans);
+    else
+        body_stamp(connection->body, load->next_stamp);
     load->next_stamp += connection->body->records;
 }
 
@@ -294,7 +297,7 @@ static void report(const struct load *load, double seconds)
 static const char usage[] =
     "usage: load --port PORT [--host HOST] [--grpc] [--path PATH] [--signal traces|metrics|logs] [--records N] [--record-size BYTES]\n"
     "            [--connections N] [--bodies N] [--rate RECORDS_PER_SECOND] [--duration SECONDS] [--count RECORDS] [--gzip] [--stamp] "
-    "[--retry]\n"
+    "[--retry] [--trace-spans N]\n"
     "            [--bare-inflate]   only inflate the bodies for a second: what gzip in costs at least\n";
 
 static void die(const char *text)
@@ -357,6 +360,9 @@ static void set_option(struct load_options *options, int letter, const char *val
     case 'S':
         options->stamp = true;
         break;
+    case 'T':
+        options->trace_spans = (size_t)strtoull(value, NULL, 10);
+        break;
     case 'R':
         options->retry = true;
         break;
@@ -396,6 +402,7 @@ static struct load_options read_options(int count, char **arguments)
         { "duration", 1, NULL, 'd' },
         { "count", 1, NULL, 'C' },
         { "stamp", 0, NULL, 'S' },
+        { "trace-spans", 1, NULL, 'T' },
         { "retry", 0, NULL, 'R' },
         { "bare-inflate", 0, NULL, 'I' },
         { NULL, 0, NULL, 0 },
@@ -408,8 +415,10 @@ static struct load_options read_options(int count, char **arguments)
         die("--port is missing, or a number is zero");
     if (options.duration <= 0 && options.count == 0)
         die("say --duration or --count");
-    if (options.stamp && options.shape.gzip)
-        die("--stamp and --gzip do not go together");
+    if ((options.stamp || options.trace_spans > 0) && options.shape.gzip)
+        die("--stamp or --trace-spans and --gzip do not go together");
+    if (options.trace_spans > 0 && options.shape.signal != BENCH_TRACES)
+        die("--trace-spans is for traces");
     if (options.path == NULL)
         options.path = default_path(&options);
     return options;

@@ -48,6 +48,7 @@ class Case:
     peer: bool = True  # the peer has what the case needs
     processor: str = ""  # of processors/: merged over the configuration
     drops: bool = False  # what it drops has been worked on too: accepted records count
+    holds: bool = False  # everything is kept: what that takes counts
 
 
 # A batch of 8,192 records answers its senders when it is full (or after 200 ms): so many senders must be waiting.
@@ -73,6 +74,10 @@ CASES = [
     Case("transform-5", "a transform of five statements, 100 spans a request", "http-http", HUNDRED, processor="transform"),
     Case("regexp", "a regular expression as a filter's condition, 100 spans a request", "http-http", HUNDRED, processor="regexp"),
     Case("sampler", "a probabilistic sampler that keeps 10 %, 100 spans a request", "http-http", HUNDRED, processor="sampler", drops=True),
+    Case("tail-sampling", "OTLP/HTTP to tail_sampling with seven policies that keep a tenth, traces of 8 spans in 8 requests, 100 spans a request", "tail-speed",
+         (*HUNDRED, "--trace-spans", "8"), drops=True),
+    Case("tail-held", "1,000,000 open traces of one span in tail_sampling", "tail-held",
+         ("--records", "100", "--connections", "32", "--count", "1000000", "--trace-spans", "1", "--retry"), holds=True),
     Case("idle", "started, nothing sent", "http-http", idle=True),
 ]
 
@@ -94,6 +99,8 @@ class Result:
     idle_kib: int = 0
     peak_kib: int = 0
     ready_ms: float = 0.0
+    held_kib: int = 0
+    span_bytes: float = 0.0
 
     @property
     def records_per_cpu_second(self):
@@ -203,7 +210,9 @@ class Stage:
             before = now
 
     def send(self, seconds):
-        command = ["--port", self.ports["IN"], "--duration", seconds, *self.case.load]
+        command = ["--port", self.ports["IN"], *self.case.load]
+        if not self.case.holds:
+            command += ["--duration", seconds]
         if self.case.rate:
             command += ["--rate", self.case.rate]
         process = pinned(DRIVER_CORE, BUILD / "tests/bench/load", *command, stdout=subprocess.PIPE)
@@ -235,7 +244,9 @@ def measure_on(stage, case, seconds):
     result = Result(ready_ms=stage.ready_ms)
     time.sleep(1.0)
     result.idle_kib = memory_kib(pid, "VmRSS")
-    if not case.idle:
+    if case.holds:
+        hold_on(stage, result)
+    elif not case.idle:
         stage.send(1)
         stage.drain()
         counted, cpu = stage.counted(), cpu_seconds(pid)
@@ -247,6 +258,18 @@ def measure_on(stage, case, seconds):
         result.seconds = answer["seconds"]
     result.peak_kib = memory_kib(pid, "VmHWM")
     return result
+
+
+def hold_on(stage, result):
+    """Sends what is to be held, and looks at the memory beyond that of the idle process."""
+    pid = stage.process.pid
+    cpu = cpu_seconds(pid)
+    answer = stage.send(120)
+    time.sleep(2)
+    result.cpu_seconds, result.seconds = cpu_seconds(pid) - cpu, answer["seconds"]
+    result.records = result.accepted = answer["accepted"]
+    result.held_kib = memory_kib(pid, "VmRSS") - result.idle_kib
+    result.span_bytes = answer["body_bytes"] / 100
 
 
 def median_of(results):
@@ -338,7 +361,7 @@ def speed_row(case, results):
 
 def speed_table(measured):
     rows = ["| case | what | weir | peer | ratio | weir MiB | peer MiB |", "| --- | --- | ---: | ---: | ---: | ---: | ---: |"]
-    rows += [speed_row(case, results) for case, results in measured if not case.idle]
+    rows += [speed_row(case, results) for case, results in measured if not case.idle and not case.holds]
     return rows
 
 
@@ -350,6 +373,17 @@ def idle_table(measured, found):
                 result = results[one.name]
                 rows.append(f"| {one.name} | {mebibytes(result.idle_kib)} | {result.ready_ms:.1f} | {stripped_size(one.binary) / 1048576:.2f} |")
     return rows if len(rows) > 2 else []
+
+
+def held_table(measured):
+    rows = ["| held | spans | bytes a span, as sent | resident bytes a span | ratio | spans per CPU-second in |", "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    for case, results in measured:
+        for name, result in results.items():
+            if case.holds and result.records:
+                resident = result.held_kib * 1024 / result.records
+                rows.append(f"| {name}, `{case.name}` | {result.records:,.0f} | {result.span_bytes:.0f} | {resident:.0f} | "
+                            f"{resident / result.span_bytes:.2f} x | {millions(result.records_per_cpu_second)} |")
+    return ["", *rows] if len(rows) > 2 else []
 
 
 def lost(measured):
@@ -369,6 +403,7 @@ def report(measured, found, arguments):
     lines += speed_table(measured)
     idle = idle_table(measured, found)
     lines += [""] + idle if idle else []
+    lines += held_table(measured)
     if any("--gzip" in case.load for case, _ in measured):
         lines += ["", f"Bare inflating of `gzip-in`'s bodies (libdeflate, nothing else): {millions(bare_inflate())} records per CPU-second."]
     if any(case.config == "http-elasticsearch" for case, _ in measured):
