@@ -7,6 +7,7 @@ extern const struct component_type kafka_exporter;
 #endif
 extern const struct component_type otlp_receiver;
 extern const struct component_type attributes_processor;
+extern const struct component_type zipkin_receiver;
 extern const struct component_type batch_processor;
 extern const struct component_type filter_processor;
 extern const struct component_type memory_limiter_processor;
@@ -23,6 +24,7 @@ extern const struct component_type file_exporter;
 extern const struct component_type nop_exporter;
 extern const struct component_type otlp_grpc_exporter;
 extern const struct component_type otlp_http_exporter;
+extern const struct component_type zipkin_exporter;
 extern const struct component_type basicauth_extension;
 extern const struct component_type bearertokenauth_extension;
 extern const struct component_type file_storage_extension;
@@ -35,6 +37,7 @@ const struct component_type *const registry[] = {
 #endif
     &otlp_receiver,
     &attributes_processor,
+    &zipkin_receiver,
     &batch_processor,
     &filter_processor,
     &memory_limiter_processor,
@@ -51,6 +54,7 @@ const struct component_type *const registry[] = {
     &nop_exporter,
     &otlp_grpc_exporter,
     &otlp_http_exporter,
+    &zipkin_exporter,
     &basicauth_extension,
     &bearertokenauth_extension,
     &file_storage_extension,
