@@ -12,8 +12,8 @@
 #include "collector/base/log.h"
 #include "receivers/kafka/kafka.h"
 
-enum { ASK_MILLIS = 5000 };
-static const int64_t revoke_wait_ns = 5 * NANOS_PER_SECOND;
+enum { ASK_MILLIS = 5000, POLL_MILLIS = 50 };
+static const int64_t revoke_wait_ns = 5 * NANOS_PER_SECOND, commit_wait_ns = 4 * NANOS_PER_SECOND;
 
 /* ---- the partitions ---- */
 
@@ -179,7 +179,7 @@ void kafka_consumer_commit(struct kafka_consumer *consumer)
         return;
     error = rd_kafka_commit(consumer->handle, list, 1);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
-        kafka_consumer_committed(consumer->handle, error, list, &consumer->client);
+        kafka_consumer_committed(consumer->handle, error, list, consumer->session);
     rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -194,7 +194,7 @@ static void forget(struct kafka_consumer *consumer, const rd_kafka_topic_partiti
 
 void kafka_consumer_committed(rd_kafka_t *handle, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list, void *opaque)
 {
-    struct kafka_consumer *consumer = opaque;
+    struct kafka_consumer *consumer = ((struct kafka_session *)opaque)->consumer;
     bool failed = error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR__NO_OFFSET;
 
     (void)handle;
@@ -203,23 +203,45 @@ void kafka_consumer_committed(rd_kafka_t *handle, rd_kafka_resp_err_t error, rd_
             forget(consumer, &list->elems[i]);
     }
     if (failed)
-        log_debug(consumer->client.path, "offsets could not be committed, they are again: %s", rd_kafka_err2str(error));
+        log_debug(consumer->path, "offsets could not be committed, they are again: %s", rd_kafka_err2str(error));
     else
-        kafka_client_works(&consumer->client);
+        kafka_client_works(&consumer->session->client);
 }
 
-/* Waits for the answer: after this the partitions may be somebody else's. */
+/* What a commit that is waited for has come to. */
+struct answer {
+    bool there;
+    rd_kafka_resp_err_t error;
+};
+
+static void on_answer(rd_kafka_t *handle, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct answer *answer = opaque;
+
+    (void)handle;
+    (void)list;
+    answer->there = true;
+    answer->error = error;
+}
+
+/* Waits for the answer, since after this the partitions may be somebody else's; but not for a broker that does not come back. */
 static void commit_now(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *among)
 {
     rd_kafka_topic_partition_list_t *list = offsets_of(consumer, among);
-    rd_kafka_resp_err_t error;
+    struct answer answer = { false, RD_KAFKA_RESP_ERR__TIMED_OUT };
+    int64_t until_ns = clock_monotonic_nanos() + commit_wait_ns;
+    rd_kafka_queue_t *queue;
 
     if (list == NULL)
         return;
-    error = rd_kafka_commit(consumer->handle, list, 0);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
-        log_warn(consumer->client.path,
-            "offsets of partitions that are given up could not be committed, their last messages come again: %s", rd_kafka_err2str(error));
+    queue = rd_kafka_queue_new(consumer->handle);
+    rd_kafka_commit_queue(consumer->handle, list, queue, on_answer, &answer);
+    while (!answer.there && clock_monotonic_nanos() < until_ns)
+        rd_kafka_queue_poll_callback(queue, POLL_MILLIS);
+    rd_kafka_queue_destroy(queue); /* an answer that comes later is dropped with it */
+    if (answer.error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        log_warn(consumer->path, "offsets of partitions that are given up could not be committed, their last messages come again: %s",
+            rd_kafka_err2str(answer.error));
     rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -273,12 +295,12 @@ static void assign(struct kafka_consumer *consumer, rd_kafka_topic_partition_lis
     else
         code = rd_kafka_assign(consumer->handle, list);
     if (error != NULL || code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        log_error(consumer->client.path, "could not take %d partitions: %s", list->cnt,
+        log_error(consumer->path, "could not take %d partitions: %s", list->cnt,
             error != NULL ? rd_kafka_error_string(error) : rd_kafka_err2str(code));
     if (error != NULL)
         rd_kafka_error_destroy(error);
     commit_now(consumer, list);
-    log_info(consumer->client.path, "%d partitions came, %zu are held now", list->cnt, consumer->partition_count);
+    log_info(consumer->path, "%d partitions came, %zu are held now", list->cnt, consumer->partition_count);
 }
 
 /* ---- going ---- */
@@ -323,13 +345,12 @@ static void unassign(struct kafka_consumer *consumer, rd_kafka_topic_partition_l
     } else {
         rd_kafka_assign(consumer->handle, NULL);
     }
-    log_info(
-        consumer->client.path, "%d partitions %s, %zu are held now", list->cnt, lost ? "were lost" : "went", consumer->partition_count);
+    log_info(consumer->path, "%d partitions %s, %zu are held now", list->cnt, lost ? "were lost" : "went", consumer->partition_count);
 }
 
 void kafka_consumer_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t *list, void *opaque)
 {
-    struct kafka_consumer *consumer = opaque;
+    struct kafka_consumer *consumer = ((struct kafka_session *)opaque)->consumer;
     bool cooperative = strcmp(rd_kafka_rebalance_protocol(handle), "COOPERATIVE") == 0;
 
     if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)

@@ -20,19 +20,12 @@ static const int64_t first_refresh_ns = NANOS_PER_SECOND, longest_refresh_ns = 3
 
 /* ---- opening ---- */
 
-static bool open_handle(struct kafka_consumer *consumer, struct error *err)
+static bool open_session(struct kafka_consumer *consumer, struct error *err)
 {
-    rd_kafka_conf_t *conf = kafka_consumer_conf(consumer->receiver, &consumer->client, err);
-    char text[512];
-
-    if (conf == NULL)
+    consumer->session = kafka_session_open(consumer, err);
+    if (consumer->session == NULL)
         return false;
-    consumer->handle = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
-    if (consumer->handle == NULL) {
-        rd_kafka_conf_destroy(conf);
-        return fail(err, "%s", text);
-    }
-    rd_kafka_poll_set_consumer(consumer->handle);
+    consumer->handle = consumer->session->handle;
     consumer->subscribed = 0;
     consumer->broken = consumer->paused = consumer->topics_missing = false;
     consumer->refresh_interval_ns = first_refresh_ns;
@@ -40,16 +33,16 @@ static bool open_handle(struct kafka_consumer *consumer, struct error *err)
     return true;
 }
 
-static void close_handle(struct kafka_consumer *consumer)
+static void close_session(struct kafka_consumer *consumer)
 {
-    if (consumer->handle == NULL)
+    if (consumer->session == NULL)
         return;
-    rd_kafka_consumer_close(consumer->handle); /* gives up the partitions, by way of rebalance */
-    while (consumer->partition_count > 0)
+    kafka_session_close(consumer->session);
+    consumer->session = NULL;
+    consumer->handle = NULL;
+    while (consumer->partition_count > 0) /* what was not given up in time */
         kafka_partition_destroy(consumer->partitions[--consumer->partition_count], consumer->inbox);
     consumer->recent = NULL;
-    rd_kafka_destroy_flags(consumer->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    consumer->handle = NULL;
 }
 
 struct kafka_consumer *kafka_consumer_create(struct kafka_receiver *receiver, struct error *err)
@@ -58,10 +51,10 @@ struct kafka_consumer *kafka_consumer_create(struct kafka_receiver *receiver, st
 
     if (consumer == NULL)
         abort();
-    consumer->client.path = receiver->base.path;
+    consumer->path = receiver->base.path;
     consumer->receiver = receiver;
     consumer->inbox = kafka_inbox_create();
-    if (kafka_rules_init(consumer->rules, receiver, err) && open_handle(consumer, err))
+    if (kafka_rules_init(consumer->rules, receiver, err) && open_session(consumer, err))
         return consumer;
     kafka_consumer_destroy(consumer);
     return NULL;
@@ -74,7 +67,7 @@ void kafka_consumer_destroy(struct kafka_consumer *consumer)
     atomic_store(&consumer->stopping, true);
     if (consumer->thread_started)
         pthread_join(consumer->thread, NULL);
-    close_handle(consumer);
+    close_session(consumer);
     kafka_inbox_unref(consumer->inbox);
     kafka_rules_fini(consumer->rules);
     kafka_decoder_fini(&consumer->decoder);
@@ -112,7 +105,7 @@ static void subscribe(struct kafka_consumer *consumer)
     error = list->cnt > 0 ? rd_kafka_subscribe(consumer->handle, list) : rd_kafka_unsubscribe(consumer->handle);
     rd_kafka_topic_partition_list_destroy(list);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
-        log_error(consumer->client.path, "could not subscribe: %s", rd_kafka_err2str(error));
+        log_error(consumer->path, "could not subscribe: %s", rd_kafka_err2str(error));
     else
         consumer->subscribed = taken;
     consumer->refresh_interval_ns = first_refresh_ns;
@@ -163,11 +156,11 @@ static void on_error(struct kafka_consumer *consumer, const rd_kafka_message_t *
         consumer->topics_missing = true;
     if (message->err == RD_KAFKA_RESP_ERR__FATAL) {
         rd_kafka_fatal_error(consumer->handle, text, sizeof(text));
-        log_error(consumer->client.path, "the consumer can't go on and is made anew: %s", text);
+        log_error(consumer->path, "the consumer can't go on and is made anew: %s", text);
         consumer->broken = true;
         return;
     }
-    kafka_client_complain(&consumer->client, rd_kafka_message_errstr(message));
+    kafka_client_complain(&consumer->session->client, rd_kafka_message_errstr(message));
 }
 
 static bool is_full(const struct kafka_consumer *consumer, unsigned share)
@@ -198,8 +191,8 @@ static void read_messages(struct kafka_consumer *consumer, int millis)
             rd_kafka_message_destroy(message);
             continue;
         }
-        if (atomic_load_explicit(&consumer->client.failing, memory_order_relaxed))
-            kafka_client_works(&consumer->client);
+        if (atomic_load_explicit(&consumer->session->client.failing, memory_order_relaxed))
+            kafka_client_works(&consumer->session->client);
         kafka_consumer_take(consumer, message);
     }
 }
@@ -254,11 +247,11 @@ static void *run(void *context)
 
     pthread_setname_np(pthread_self(), "weir-kafka-in");
     while (!atomic_load(&consumer->stopping)) {
-        if (consumer->handle == NULL && !open_handle(consumer, &err))
-            log_error(consumer->client.path, "could not open a consumer: %s", err.message);
+        if (consumer->session == NULL && !open_session(consumer, &err))
+            log_error(consumer->path, "could not open a consumer: %s", err.message);
         else
             serve(consumer);
-        close_handle(consumer);
+        close_session(consumer);
         if (!atomic_load(&consumer->stopping))
             wait_to_reopen(consumer);
     }

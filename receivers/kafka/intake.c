@@ -57,7 +57,7 @@ static bool is_given_up(const struct kafka_receiver *receiver, const struct kafk
 
 static void give_up(struct kafka_consumer *consumer, struct kafka_tracked *tracked)
 {
-    log_error(consumer->client.path, "gave up message %lld of %s [%d]: refused for longer than error_backoff.max_elapsed_time",
+    log_error(consumer->path, "gave up message %lld of %s [%d]: refused for longer than error_backoff.max_elapsed_time",
         (long long)tracked->offset, tracked->partition->topic, (int)tracked->partition->number);
     component_count_dropped(
         &consumer->receiver->base, signal_of(tracked), "given_up", tracked->batch != NULL ? tracked->batch->records : 1);
@@ -86,7 +86,7 @@ static void defer(struct kafka_consumer *consumer, struct kafka_tracked *tracked
     }
     kafka_consumer_pause(consumer, tracked->partition, true);
     if (!consumer->pipeline.failing)
-        log_warn(consumer->client.path, "the pipeline can't take messages now (%s): they are tried again until it does",
+        log_warn(consumer->path, "the pipeline can't take messages now (%s): they are tried again until it does",
             outcome.reason != NULL ? outcome.reason : "refused");
     consumer->pipeline.failing = true;
 }
@@ -156,7 +156,7 @@ static void free_message(void *message)
 
 static void pass_over(struct kafka_consumer *consumer, struct kafka_tracked *tracked, const char *fault)
 {
-    log_error(consumer->client.path, "malformed %s message %lld of %s [%d] is passed over: %s", signal_name(signal_of(tracked)),
+    log_error(consumer->path, "malformed %s message %lld of %s [%d] is passed over: %s", signal_name(signal_of(tracked)),
         (long long)tracked->offset, tracked->partition->topic, (int)tracked->partition->number, fault);
     component_count_dropped(&consumer->receiver->base, signal_of(tracked), "malformed", 1);
     kafka_tracked_settle(tracked);
@@ -244,7 +244,7 @@ void kafka_consumer_take(struct kafka_consumer *consumer, rd_kafka_message_t *me
     }
     tracked = kafka_partition_add(partition, message->offset, message->len);
     if (tracked == NULL) { /* it would be committed over: begin again at what is committed */
-        log_error(consumer->client.path, "out of memory, the consumer is made anew");
+        log_error(consumer->path, "out of memory, the consumer is made anew");
         consumer->broken = true;
         rd_kafka_message_destroy(message);
         return;

@@ -61,14 +61,29 @@ const struct kafka_rule *kafka_rule_of(const struct kafka_rule rules[SIGNAL_COUN
 /* All that is excluded, as librdkafka's topic.blacklist. */
 void kafka_rules_blacklist(const struct kafka_receiver *receiver, struct buffer *out);
 
+/* ---- session.c: one librdkafka handle, which may outlive the consumer ---- */
+
+struct kafka_session {
+    struct kafka_client client;      /* first: the handle's opaque is both */
+    struct kafka_consumer *consumer; /* borrowed; NULL: left behind */
+    rd_kafka_t *handle;              /* owned */
+    char *path;                      /* owned */
+};
+
+/* NULL with the error. Opens no connection yet. */
+struct kafka_session *kafka_session_open(struct kafka_consumer *consumer, struct error *err);
+/* Takes it, and gives up the partitions by way of rebalance; ends within some seconds whatever brokers do. */
+void kafka_session_close(struct kafka_session *session);
+
 /* ---- the consumer ---- */
 
 struct kafka_consumer {
-    struct kafka_client client; /* first: the handle's opaque */
     struct kafka_receiver *receiver;
+    const char *path; /* the receiver's */
     struct kafka_rule rules[SIGNAL_COUNT];
     struct kafka_decoder decoder;
-    rd_kafka_t *handle;
+    struct kafka_session *session;       /* owned; NULL: none */
+    rd_kafka_t *handle;                  /* the session's */
     struct kafka_inbox *inbox;           /* one reference */
     struct kafka_partition **partitions; /* owned; sorted by topic and number */
     size_t partition_count, partition_capacity;
