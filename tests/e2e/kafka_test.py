@@ -26,10 +26,10 @@ def broker(tmp_path_factory):
     running.stop()
 
 
-@pytest.fixture
-def own_broker(tmp_path):
-    """One that the test may hurt."""
-    running = kafka_server.Broker(tmp_path / "broker")
+@pytest.fixture(scope="module")
+def hurt_broker(tmp_path_factory):
+    """One that tests may hurt, if they heal it."""
+    running = kafka_server.Broker(tmp_path_factory.mktemp("hurt") / "broker")
     yield running
     running.stop()
 
@@ -221,7 +221,9 @@ def security(broker, listener, mechanism=None, password=kafka_server.PASSWORD):
     return f"127.0.0.1:{broker.ports[listener]}", settings
 
 
-@pytest.mark.parametrize("listener,mechanism", [("SSL", None), ("SASL_SSL", "SCRAM-SHA-512"), ("SASL_PLAINTEXT", "SCRAM-SHA-256"), ("SASL_PLAINTEXT", "PLAIN")])
+@pytest.mark.parametrize("listener,mechanism", [("SSL", None), ("SASL_SSL", "SCRAM-SHA-512"), ("SASL_PLAINTEXT", "PLAIN"),
+                                                pytest.param("SASL_PLAINTEXT", "SCRAM-SHA-256", marks=pytest.mark.full),
+                                                pytest.param("SASL_SSL", "PLAIN", marks=pytest.mark.full)])
 def test_tls_and_sasl(listener, mechanism, secure_broker, start_weir, tmp_path):
     address, settings = security(secure_broker, listener, mechanism)
     port, path = harness.free_port(), tmp_path / "out.jsonl"
@@ -368,6 +370,29 @@ def test_a_tier_of_three_loses_nothing_when_one_is_killed(broker, start_weir, st
     tier[1].kill()
 
 
+def test_partitions_that_went_while_they_were_paused_are_read_when_they_come_again(broker, start_weir, start_sink, tmp_path):
+    sink, topic = start_sink(), unique("spans", tmp_path)
+    broker.create(topic)
+    sink.mode("unavailable")
+    body = messages.message_of(harness.span_document(count=5)).SerializeToString()
+    config = to_sink(broker.address, sink, group_id=unique("g", tmp_path), traces={"topics": [topic]})
+    config["exporters"]["otlp_http"]["sending_queue"] = {"queue_size": 1}
+    config["exporters"]["otlp_http"]["retry_on_failure"] = {"enabled": False}
+    first = start_weir(config, "first")
+    first.wait_log("4 partitions came")
+    broker.write(topic, *[body] * 12)
+    first.wait_log("the pipeline can't take messages now")
+    second = start_weir(config, "second")
+    second.wait_log("2 partitions came, 2 are held now")
+    second.kill()
+    first.wait_log("2 partitions came, 4 are held now", 30)
+    broker.write(topic, *[body] * 12)
+    sink.mode("ok")
+    harness.wait_until(lambda: first.metric("otelcol_receiver_accepted_spans") == 120, f"all spans; there are {sink.stats()}", 30)
+    first.stop()
+    assert sum(broker.committed(config["receivers"]["kafka"]["group_id"], topic).values()) == 24
+
+
 def ready_configuration(name, **ports):
     """One of config/, with ports of the test's own."""
     config = yaml.safe_load((harness.ROOT / "config" / f"{name}.yaml").read_text())
@@ -377,18 +402,18 @@ def ready_configuration(name, **ports):
     return config
 
 
-def test_the_two_ready_configurations(own_broker, start_weir, start_sink, tmp_path):
+def test_the_two_ready_configurations(broker, start_weir, start_sink, tmp_path):
     sink, port = start_sink(), harness.free_port()
-    environment = {"KAFKA_BROKERS": own_broker.address, "WEIR_DATA": str(tmp_path / "data"), "OTLP_URL": f"http://127.0.0.1:{sink.port}"}
+    environment = {"KAFKA_BROKERS": broker.address, "WEIR_DATA": str(tmp_path / "data"), "OTLP_URL": f"http://127.0.0.1:{sink.port}"}
     for topic in TOPICS.values():
-        own_broker.create(topic)
+        broker.create(topic)
     start_weir(ready_configuration("kafka-tier"), "tier", environment=environment)
     node = start_weir(ready_configuration("kafka-node", http=port, grpc=harness.free_port()), "node", environment=environment)
     answer = harness.run_load(port, "--count", 20000, "--records", 100, "--stamp", "--retry")
     harness.wait_until(lambda: sink.stats()["distinct"] == answer["accepted"] == 20000, f"all of them; there are {sink.stats()}", 40)
     node.stop()
     assert sink.stats()["doubled"] == 0
-    assert all(one["key"] for one in own_broker.read("otlp_spans"))
+    assert all(one["key"] for one in broker.read("otlp_spans"))
 
 
 FAULTS = [("kill", False, 1), ("freeze", True, 1)] + [
@@ -404,23 +429,23 @@ def on_disk(config, folder):
 
 
 @pytest.mark.parametrize("fault,disk,rounds", FAULTS)
-def test_a_broker_that_dies_or_freezes_costs_nothing(fault, disk, rounds, own_broker, start_weir, start_sink, tmp_path):
-    sink, port = start_sink(), harness.free_port()
-    own_broker.create("spans")
-    config = exporting(port, own_broker.address, signals=["traces"], processors=["batch"], timeout="2s", traces={"topic": "spans"}, sending_queue={"queue_size": 200})
+def test_a_broker_that_dies_or_freezes_costs_nothing(fault, disk, rounds, hurt_broker, start_weir, start_sink, tmp_path):
+    sink, port, topic = start_sink(), harness.free_port(), unique("spans", tmp_path)
+    hurt_broker.create(topic)
+    config = exporting(port, hurt_broker.address, signals=["traces"], processors=["batch"], timeout="2s", traces={"topic": topic}, sending_queue={"queue_size": 200})
     node = start_weir(on_disk(config, tmp_path / "queue") if disk else config, "node", arguments=["--drain-timeout", "60s"])
-    start_weir(to_sink(own_broker.address, sink, traces={"topics": ["spans"]}), "tier")
+    start_weir(to_sink(hurt_broker.address, sink, group_id=unique("g", tmp_path), traces={"topics": [topic]}), "tier")
     load = harness.start_load(port, "--duration", 2 + 7 * rounds, "--records", 50, "--rate", 5000, "--stamp", "--retry")
     for _ in range(rounds):
         time.sleep(2)
         if fault == "kill":
-            own_broker.kill()
+            hurt_broker.kill()
             time.sleep(1)
-            own_broker.start()
+            hurt_broker.start()
         else:
-            own_broker.freeze()
+            hurt_broker.freeze()
             time.sleep(5)
-            own_broker.thaw()
+            hurt_broker.thaw()
     answer = harness.finish_load(load)
     node.stop(90)
     harness.wait_until(lambda: sink.stats()["distinct"] >= answer["accepted"], f"all of {answer['accepted']}; there are {sink.stats()}", 60)
@@ -480,6 +505,26 @@ def test_kafka_that_is_not_there_is_waited_for(start_weir, tmp_path):
         assert weir.log().count("trouble with Kafka") == 1
     finally:
         broker.stop()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("after", [0, 0.004, 0.02, 0.1])
+def test_a_broker_that_dies_while_weir_leaves_does_not_hold_it(after, start_weir, start_sink, tmp_path):
+    broker, sink, port = kafka_server.Broker(tmp_path / "broker"), start_sink(), harness.free_port()
+    try:
+        broker.create("spans")
+        start_weir(exporting(port, broker.address, signals=["traces"], traces={"topic": "spans"}), "node", arguments=["--drain-timeout", "1s"])
+        tier = start_weir(to_sink(broker.address, sink, traces={"topics": ["spans"]}), "tier", arguments=["--drain-timeout", "1s"])
+        load = harness.start_load(port, "--duration", 4, "--records", 50, "--rate", 5000, "--stamp", "--retry")
+        time.sleep(3)
+        tier.process.terminate()
+        time.sleep(after)
+    finally:
+        broker.stop()
+    started = time.monotonic()
+    tier.stop()
+    assert time.monotonic() - started < 20
+    harness.finish_load(load)
 
 
 def test_stopping_with_a_dead_broker_ends_in_time(start_weir, tmp_path):
