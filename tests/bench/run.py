@@ -6,6 +6,7 @@ everything has come through, and takes the collector's user and system time over
 interleaved and the median counts. The table goes to the terminal and into docs/benchmarks.md.
 """
 import argparse
+import atexit
 import dataclasses
 import datetime
 import http.client
@@ -49,6 +50,7 @@ class Case:
     processor: str = ""  # of processors/: merged over the configuration
     drops: bool = False  # what it drops has been worked on too: accepted records count
     holds: bool = False  # everything is kept: what that takes counts
+    kafka: bool = False
 
 
 # A batch of 8,192 records answers its senders when it is full (or after 200 ms): so many senders must be waiting.
@@ -67,6 +69,10 @@ CASES = [
          sink="bulk_sink", peer=False),
     Case("elasticsearch-spans", "OTLP/HTTP to Elasticsearch, mode otel, 1,000 spans a request", "http-elasticsearch", THOUSAND, sink="bulk_sink", peer=False),
     Case("elasticsearch-gzip", "the same with gzip, the exporter's default", "http-elasticsearch", THOUSAND, compression="gzip", sink="bulk_sink", peer=False),
+    Case("kafka-http-100", "OTLP/HTTP to Kafka, 100 spans a request", "http-kafka", HUNDRED, sink="", kafka=True),
+    Case("kafka-http-1000", "OTLP/HTTP to Kafka, 1,000 spans a request", "http-kafka", THOUSAND, sink="", kafka=True),
+    Case("kafka-http-100-lz4", "OTLP/HTTP to Kafka with lz4, 100 spans a request", "http-kafka", HUNDRED, compression="lz4", sink="", kafka=True),
+    Case("kafka-http-1000-lz4", "OTLP/HTTP to Kafka with lz4, 1,000 spans a request", "http-kafka", THOUSAND, compression="lz4", sink="", kafka=True),
     Case("rate-100k", "OTLP/HTTP to OTLP/HTTP at 100,000 spans a second, 100 a request", "http-http", HUNDRED, rate=100000),
     Case("edit-100", "one attribute edit on every span, 100 a request", "http-http", HUNDRED, processor="edit"),
     Case("edit-1000", "one attribute edit on every span, 1,000 a request", "http-http", THOUSAND, processor="edit"),
@@ -155,6 +161,9 @@ class Stage:
         self.ports = {name: free_port() for name in ("IN", "OUT", "HEALTH", "METRICS")}
         self.stats_port = free_port()
         self.processes = []
+        self.broker = start_broker(folder) if case.kafka else None
+        if case.kafka:
+            self.ports["KAFKA"] = self.broker.ports["PLAINTEXT"]
         if case.sink:
             self.start_sink()
         environment = dict(os.environ, BENCH_COMPRESSION=case.compression, BENCH_FILE=str(folder / "out.json"))
@@ -197,6 +206,10 @@ class Stage:
         raise SystemExit(f"bench: {collector.name} is not ready after {20000 * 0.0005:.0f} s")
 
     def counted(self):
+        """What the sink has; with Kafka, what the collector says that was confirmed."""
+        if self.case.kafka:
+            text = get(self.ports["METRICS"], "/metrics")[1].decode()
+            return int(sum(float(value) for value in re.findall(r"^otelcol_exporter_sent_spans\S* (\S+)", text, re.M)))
         return json.loads(get(self.stats_port, "/stats")[1])["records"] if self.case.sink else 0
 
     def drain(self):
@@ -228,6 +241,36 @@ class Stage:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+        if self.broker is not None:
+            self.broker.stop()
+
+
+def start_broker(folder):
+    """On the processor of the load generator; its data goes with the folder."""
+    everywhere = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {DRIVER_CORE})
+    try:
+        broker = broker_of_tests().Broker(folder / "broker", partitions=8)
+        atexit.register(broker.stop)
+        broker.create("otlp_spans")
+        return broker
+    finally:
+        os.sched_setaffinity(0, everywhere)
+
+
+def broker_of_tests():
+    sys.path.insert(0, str(ROOT / "tests"))
+    from e2e import kafka_server  # has needs of its own, which the other cases do without
+
+    return kafka_server
+
+
+def broker_is_missing():
+    """Why there can be no broker; None when there can."""
+    try:
+        return broker_of_tests().skip_reason(broker_of_tests().NEWEST)
+    except ImportError as error:
+        return f"the tests' Python packages are missing: {error}"
 
 
 def measure(case, collector, seconds):
@@ -254,7 +297,7 @@ def measure_on(stage, case, seconds):
         stage.drain()
         result.cpu_seconds = cpu_seconds(pid) - cpu
         result.accepted, result.refused = answer["accepted"], answer["refused"]
-        result.records = stage.counted() - counted if case.sink and not case.drops else answer["accepted"]
+        result.records = stage.counted() - counted if (case.sink or case.kafka) and not case.drops else answer["accepted"]
         result.seconds = answer["seconds"]
     result.peak_kib = memory_kib(pid, "VmHWM")
     return result
@@ -419,6 +462,12 @@ def write_document(text):
     DOCUMENT.write_text(f"{head}{begin}\n{text}{end}{tail}")
 
 
+def is_peer_stale():
+    """Built from another manifest, or not at all."""
+    built = PEER / "otelcol.manifest"
+    return not built.exists() or built.read_bytes() != (HERE / "peer" / "manifest.yaml").read_bytes()
+
+
 def build_peer():
     subprocess.run([str(HERE / "peer" / "build.sh"), str(PEER)], check=True)
 
@@ -443,13 +492,16 @@ def main():
     arguments = parse()
     if arguments.peer_build:
         return build_peer()
-    if not (PEER / "otelcol").exists() and not arguments.no_peer and not arguments.only:
+    if is_peer_stale() and not arguments.no_peer and not arguments.only:
         if shutil.which("go"):
             build_peer()
         else:
-            print("bench: no peer: it needs Go (./dev bench --peer-build)", file=sys.stderr)
+            print("bench: no peer, or one without some components: it needs Go (./dev bench --peer-build)", file=sys.stderr)
     found = collectors(arguments.only)
     cases = [case for case in CASES if not arguments.cases or case.name in arguments.cases]
+    if any(case.kafka for case in cases) and broker_is_missing():
+        print(f"bench: no Kafka: {broker_is_missing()}", file=sys.stderr)
+        cases = [case for case in cases if not case.kafka]
     runs = {(case.name, one.name): [] for case in cases for one in able(found, case)}
     for round_number in range(arguments.rounds):
         for case in cases:
