@@ -20,6 +20,8 @@ enum {
     RESPONSE_MOST = 64 << 20,
     SPLITS_MOST = 64,
     BACKOFF_SHIFT_MOST = 20,
+    GROWTH = 64,
+    REQUEST_MOST_KNOWN = 1 << 30,
 };
 static const int64_t longest_retry_after_ns = 300 * NANOS_PER_SECOND;
 
@@ -376,9 +378,37 @@ static bool leave_out_unknown(struct elastic_sending *sending, struct elastic_bu
     return false;
 }
 
+/* ---- how large a request may be ---- */
+
+/*
+ * A limit is a proxy's or the server's, and mostly one of compressed bytes, so that it can only be felt for: half of what was too large is the most for
+ * the next requests of all threads, and each that is taken makes it a little larger.
+ */
+static void learn_too_large(struct elastic_destination *destination, size_t size)
+{
+    atomic_store(&destination->request_most, size / 2 > 1 ? size / 2 : 1);
+}
+
+static void learn_taken(struct elastic_destination *destination, size_t size)
+{
+    size_t most = atomic_load(&destination->request_most);
+
+    if (most != 0 && size > most / 2 && most < REQUEST_MOST_KNOWN)
+        atomic_compare_exchange_strong(&destination->request_most, &most, most + most / GROWTH + 1);
+}
+
+static size_t size_of(const struct elastic_parts *parts)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < parts->count; i++)
+        size += parts->items[i].size;
+    return size;
+}
+
 static void send_range(struct elastic_sending *sending, struct elastic_bulk *bulk, struct range range);
 
-/* Between the first and the second half of what is pending. */
+/* Between the first and the second half of what is pending. With nobody there for the first half, the second has to wait too. */
 static void send_halves(struct elastic_sending *sending, struct elastic_bulk *bulk, struct range range)
 {
     size_t half = elastic_bulk_pending(bulk, range.first, range.end) / 2, middle = range.first;
@@ -386,7 +416,8 @@ static void send_halves(struct elastic_sending *sending, struct elastic_bulk *bu
     for (size_t seen = 0; seen < half; middle++)
         seen += bulk->items[middle].pending;
     send_range(sending, bulk, (struct range){ range.first, middle });
-    send_range(sending, bulk, (struct range){ middle, range.end });
+    if (sending->outcome.reason == NULL || strcmp(sending->outcome.reason, "unreachable") != 0)
+        send_range(sending, bulk, (struct range){ middle, range.end });
 }
 
 static void give_up_range(struct elastic_sending *sending, struct elastic_bulk *bulk, struct range range, const struct http_answer *answer)
@@ -431,20 +462,30 @@ static void take_refusal(struct elastic_sending *sending, struct elastic_bulk *b
 /* Afterwards what is still pending is to be tried again, and outcome says why. */
 static void send_range(struct elastic_sending *sending, struct elastic_bulk *bulk, struct range range)
 {
-    size_t documents = elastic_bulk_pending(bulk, range.first, range.end);
+    struct elastic_destination *destination = sending->destination;
+    size_t documents = elastic_bulk_pending(bulk, range.first, range.end), size, most = atomic_load(&destination->request_most);
     struct http_answer answer = { 0 };
 
-    if (documents == 0 || !elastic_connection_wait(&sending->destination->connection, 0))
+    if (documents == 0 || !elastic_connection_wait(&destination->connection, 0))
         return;
     if (!elastic_bulk_parts(bulk, range.first, range.end, &sending->parts)) {
         sending->outcome = outcome_retry("no_memory", 0);
         return;
     }
+    size = size_of(&sending->parts);
+    if (documents > 1 && most != 0 && size > most) {
+        send_halves(sending, bulk, range);
+        return;
+    }
     if (call_bulk(sending, bulk, documents, &answer)) {
-        if (answer.status >= 200 && answer.status < 300)
+        if (answer.status >= 200 && answer.status < 300) {
+            learn_taken(destination, size);
             take_results(sending, bulk, range, buffer_slice(&answer.body));
-        else
+        } else {
+            if (answer.status == 413 && documents > 1)
+                learn_too_large(destination, size);
             take_refusal(sending, bulk, range, &answer);
+        }
     }
     http_answer_fini(&answer);
 }

@@ -23,6 +23,7 @@ struct elastic_destination {
     struct elastic_dead_letters *dead_letters; /* owned; NULL: none */
     struct stretch failures;
     atomic_bool no_templates, no_requirement; /* the server does not know dynamic_templates, require_data_stream */
+    atomic_size_t request_most;               /* bytes before compression: what a 413 taught; 0: nothing */
     struct metric *counters[ELASTIC_COUNTS];  /* owned */
 };
 

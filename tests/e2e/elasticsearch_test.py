@@ -273,6 +273,17 @@ def test_too_large_a_request_is_cut_in_halves(start_stub, start_exporter, tmp_pa
     assert texts(taken) == [f"{number:03}" for number in range(40)]
 
 
+def test_what_was_too_large_is_remembered(start_stub, start_exporter):
+    stub = start_stub(lambda bulk: search_stub.refuse(413) if bulk.size > 3000 else search_stub.take_all(bulk))
+    weir = start_exporter(stub.url)
+    for number in range(1, 4):
+        send(weir, "logs", logs(*(f"{number} {place:03}" for place in range(100))))
+        wait_metric(weir, "delivered", 100 * number)
+    refused = [bulk for bulk in stub.bulks if bulk.size > 3000]
+    assert 2 <= len(refused) <= 4, [bulk.size for bulk in stub.bulks]
+    assert refused[0] is stub.bulks[0] and max(bulk.size for bulk in stub.bulks[8:]) < 4000
+
+
 def test_a_request_refused_for_one_document_is_narrowed_down_to_it(start_stub, start_exporter, tmp_path):
     def answer(bulk):
         return search_stub.refuse(400) if any("poison" in item.document["body"]["text"] for item in bulk.items) else search_stub.take_all(bulk)
