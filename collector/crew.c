@@ -8,7 +8,7 @@ enum { STACK_SIZE = 256 * 1024 };
 
 void crew_init(struct crew *crew, size_t most, void *(*work)(void *context), void *context)
 {
-    *crew = (struct crew){ work, context, most, 0, 0, calloc(most, sizeof(pthread_t)) };
+    *crew = (struct crew){ work, context, most, 0, 0, calloc(most, sizeof(pthread_t)), false };
     if (crew->handles == NULL)
         abort();
 }
@@ -24,7 +24,7 @@ void crew_call_locked(struct crew *crew)
     pthread_attr_t attributes;
     sigset_t all, before;
 
-    if (crew->idle > 0 || crew->threads >= crew->most)
+    if (crew->closed || crew->idle > 0 || crew->threads >= crew->most)
         return;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -34,6 +34,11 @@ void crew_call_locked(struct crew *crew)
         crew->threads++;
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void crew_close_locked(struct crew *crew)
+{
+    crew->closed = true;
 }
 
 void crew_join(struct crew *crew)

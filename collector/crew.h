@@ -14,6 +14,7 @@ struct crew {
     size_t most, threads;
     size_t idle;        /* threads that wait for work; the work function counts them */
     pthread_t *handles; /* owned */
+    bool closed;        /* nobody is called any more */
 };
 
 /* Aborts when memory is out. Every thread calls work(context) once. */
@@ -23,7 +24,10 @@ void crew_fini(struct crew *crew);
 /* One thread more when none is idle and there may be more; a failure is fine as long as there is one. Signals are blocked in it. */
 void crew_call_locked(struct crew *crew);
 
-/* Waits until every thread has returned. Not under the lock. */
+/* Calls have no effect from now on: before joining, which must know all threads. */
+void crew_close_locked(struct crew *crew);
+
+/* Waits until every thread has returned. Closed, and not under the lock. */
 void crew_join(struct crew *crew);
 
 #endif

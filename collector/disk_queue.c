@@ -25,7 +25,9 @@
 
 enum { WRITE_ITEMS_MAX = 512 };
 static const size_t pending_bytes_max = 64 << 20;
-static const int64_t flush_interval_ns = 100 * NANOS_PER_MILLI; /* what was settled since comes again after a kill */
+/* What was settled and not written comes again after a kill: a settled record is written when the last one was so long ago ... */
+static const int64_t settle_interval_ns = 5 * NANOS_PER_MILLI;
+static const int64_t flush_interval_ns = 20 * NANOS_PER_MILLI; /* ... and those that came between by the writer */
 
 struct disk_queue {
     struct consumer consumer;
@@ -462,11 +464,13 @@ static void client_name(const struct disk_queue *queue, struct buffer *out)
 static bool open_journal(struct disk_queue *queue, const struct storage_place *place, struct error *err)
 {
     struct buffer path = place->path;
+    struct journal_settings settings = place->journal;
 
     queue->folder = folder_open(buffer_string(&path), err);
     if (queue->folder == NULL)
         return false;
-    queue->journal = journal_open(folder_filesystem(queue->folder), &place->journal, err);
+    settings.settle_ns = settle_interval_ns;
+    queue->journal = journal_open(folder_filesystem(queue->folder), &settings, err);
     return queue->journal != NULL;
 }
 
@@ -524,6 +528,8 @@ void disk_queue_destroy(struct disk_queue *queue)
         metric_destroy(queue->metrics[i]);
     pthread_mutex_lock(&queue->lock);
     queue->draining = queue->stopping = true;
+    crew_close_locked(&queue->writer);
+    crew_close_locked(&queue->crew);
     pthread_cond_broadcast(&queue->arrived);
     pthread_cond_broadcast(&queue->filled);
     pthread_mutex_unlock(&queue->lock);

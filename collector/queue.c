@@ -380,6 +380,7 @@ static void stop_consumers(struct queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
     queue->draining = queue->stopping = true;
+    crew_close_locked(&queue->crew);
     pthread_cond_broadcast(&queue->filled);
     pthread_cond_broadcast(&queue->emptied);
     pthread_mutex_unlock(&queue->lock);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "collector/base/clock.h"
 #include "collector/base/crc32c.h"
 #include "collector/storage/recover.h"
 #include "collector/storage/segment.h"
@@ -183,6 +184,14 @@ int journal_append(struct journal *journal, const struct journal_item *items, si
 
 /* ---- settling ---- */
 
+static bool is_due_locked(const struct journal *journal, const struct segment *segment)
+{
+    int64_t after = journal->settings.settle_ns;
+
+    return segment->ack_pending_count == ACK_BUFFERED_MAX ||
+           (after != 0 && clock_monotonic_nanos() - segment->ack_written_ns >= after);
+}
+
 void journal_settle(struct journal *journal, uint64_t sequence)
 {
     struct segment *segment;
@@ -194,7 +203,7 @@ void journal_settle(struct journal *journal, uint64_t sequence)
             segment->ack_pending = malloc(ACK_BUFFERED_MAX * sizeof(uint32_t));
         if (segment->ack_pending != NULL)
             segment->ack_pending[segment->ack_pending_count++] = (uint32_t)(sequence - segment->first);
-        if (segment->ack_pending_count == ACK_BUFFERED_MAX)
+        if (is_due_locked(journal, segment))
             segment_flush_acks_locked(journal, segment);
         segment_retire_locked(journal, segment);
     }

@@ -33,6 +33,7 @@ struct journal_settings {
     uint64_t max_bytes;     /* of all segments; 0: no limit */
     uint64_t max_record;    /* payloads above it are taken for corruption; 0: 1 GiB */
     bool sync;              /* false: what is appended survives the process, not the machine */
+    int64_t settle_ns;      /* settled numbers are written when the last write was so long ago; 0: when 512 are together, or by journal_flush */
 };
 
 struct journal_item {

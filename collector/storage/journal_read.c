@@ -19,6 +19,7 @@ struct place {
     struct segment *segment;
     uint64_t offset, end; /* committed bytes */
     uint64_t sequence;    /* expected next */
+    uint64_t behind;      /* the first sequence number that is not the segment's */
 };
 
 /* ---- taking and giving back the place ---- */
@@ -64,7 +65,8 @@ static int take_place(struct journal *journal, struct place *place)
         if (result != 0)
             break;
         segment->users++;
-        *place = (struct place){ segment, journal->reader_offset, segment->size, journal->reader_sequence };
+        *place =
+            (struct place){ segment, journal->reader_offset, segment->size, journal->reader_sequence, segment->first + segment->count };
         result = 1;
     }
     pthread_mutex_unlock(&journal->lock);
@@ -120,18 +122,16 @@ static int64_t read_at(struct journal *journal, const struct place *place, uint6
 
 static bool header_fits(const struct journal *journal, const struct place *place, const struct record_header *header, uint64_t offset)
 {
-    const struct segment *segment = place->segment;
-
-    return header->sequence >= place->sequence && header->sequence - segment->first < segment->count
-        && header->size <= journal->settings.max_record && offset + JOURNAL_HEADER_SIZE + header->size <= place->end;
+    return header->sequence >= place->sequence && header->sequence < place->behind && header->size <= journal->settings.max_record &&
+           offset + JOURNAL_HEADER_SIZE + header->size <= place->end;
 }
 
 static bool read_header(struct journal *journal, const struct place *place, struct record_header *header)
 {
     uint8_t bytes[JOURNAL_HEADER_SIZE] = { 0 };
 
-    return read_at(journal, place, place->offset, slice_of(bytes, sizeof(bytes))) == JOURNAL_HEADER_SIZE && record_header_read(bytes, header)
-        && header_fits(journal, place, header, place->offset);
+    return read_at(journal, place, place->offset, slice_of(bytes, sizeof(bytes))) == JOURNAL_HEADER_SIZE &&
+           record_header_read(bytes, header) && header_fits(journal, place, header, place->offset);
 }
 
 /* Offset of the next valid header behind the place, or the end. */
@@ -178,7 +178,8 @@ static int skip_damage(struct journal *journal, const struct place *place)
 }
 
 /* 1 with the record; 0: skipped, look again; or an error, with the place as it was. */
-static int read_record(struct journal *journal, const struct place *place, const struct record_header *header, struct journal_record *record)
+static int read_record(
+    struct journal *journal, const struct place *place, const struct record_header *header, struct journal_record *record)
 {
     struct step stay = { place->offset, 0, place->sequence };
     struct step on = { place->offset + JOURNAL_HEADER_SIZE + header->size, header->sequence, header->sequence + 1 };

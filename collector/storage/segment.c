@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "collector/base/clock.h"
 #include "collector/base/crc32c.h"
 
 void segment_name(uint64_t first, const char *suffix, char out[SEGMENT_NAME_SIZE])
@@ -173,6 +174,7 @@ void segment_flush_acks_locked(struct journal *journal, struct segment *segment)
 
     if (size == 0)
         return;
+    segment->ack_written_ns = clock_monotonic_nanos();
     segment->ack_size += size; /* others write behind it meanwhile */
     segment->users++;
     pthread_mutex_unlock(&journal->lock);

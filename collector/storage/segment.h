@@ -25,6 +25,7 @@ struct segment {
     uint64_t ack_size;   /* bytes of the ack file */
     uint32_t *ack_pending; /* indices not yet written; owned */
     size_t ack_pending_count;
+    int64_t ack_written_ns; /* when entries were written last, monotonic */
     struct segment *next;
 };
 

@@ -172,7 +172,8 @@ class Rig:
     def check(self, seconds=60):
         owed = self.ledger.missing()
         before = self.ledger.newest
-        harness.wait_until(lambda: self.ledger.newest > before, "a fresh record is acknowledged", seconds)
+        harness.wait_until(lambda: self.ledger.newest > before or not self.weir.alive(), "a fresh record is acknowledged", seconds)
+        assert self.weir.alive(), f"weir has ended:\n{self.weir.log()[-6000:]}"
         fresh = self.ledger.newest
         self.wait_delivered(owed | {fresh}, seconds)
         assert self.ledger.wrong == 0, "a payload was changed"
