@@ -9,8 +9,8 @@ import time
 import pytest
 
 from e2e import harness, search_server, search_stub
-from torture import rig
-from torture.elasticsearch_faults import ElasticsearchRig
+from torture import ledger
+from torture.rig import Rig
 
 PORTS = itertools.count()
 
@@ -389,7 +389,7 @@ def test_wrong_settings_are_told_before_anything_starts(tmp_path):
 @pytest.mark.parametrize("seed, rounds", [(1, 20), pytest.param(2, 300, marks=pytest.mark.full)])
 def test_nothing_acknowledged_is_lost(seed, rounds, tmp_path):
     """weir killed and frozen, the server away and answering all that one can answer; poisoned documents are in the dead-letter file."""
-    torture = ElasticsearchRig(tmp_path, seed)
+    torture = Rig(tmp_path, seed, destination="elasticsearch")
     for _ in range(rounds):
         torture.round()
     report = torture.settle()
@@ -543,7 +543,7 @@ def test_a_blocked_index_holds_documents_back(elasticsearch, start_exporter):
 
 
 def numbered(name_space, numbers):
-    document = logs_in(name_space, logs(*(f"{number:06} {rig.check_word(number)}" for number in numbers)))
+    document = logs_in(name_space, logs(*(f"{number:06} {ledger.check_word(number)}" for number in numbers)))
     for number, record in zip(numbers, document["resourceLogs"][0]["scopeLogs"][0]["logRecords"]):
         record["attributes"] = [{"key": "number", "value": {"intValue": str(number)}}]
     return document
@@ -559,7 +559,7 @@ def found_numbers(node, name_space):
         hits = found["hits"]["hits"]
         for hit in hits:
             number, word = hit["_source"]["body"]["text"].split()
-            assert word == rig.check_word(int(number)) and hit["sort"] == [int(number)]
+            assert word == ledger.check_word(int(number)) and hit["sort"] == [int(number)]
             counts[int(number)] += 1
         if len(hits) < size:
             return counts

@@ -1,42 +1,76 @@
-"""Faults of a search server for the torture rig: away, 429, 413, 503, hanging, half a reply, for whole requests and for single documents.
+"""A search server that answers all that one can answer: away, 429, 413, 503, hanging, half a reply, for whole requests and for single documents.
 
-ElasticsearchRig is a Rig whose weir sends to a server that plays Elasticsearch. One record in POISON is one that a mapping would refuse: it has to be in
-the dead-letter file, and counts as delivered there.
+One record in POISON is one that a mapping would refuse: it has to be in the dead-letter file, and counts as delivered there.
 """
 import json
 import threading
-from unittest import mock
+import time
 
 from e2e import harness, search_stub
-from torture import rig
+from torture.ledger import RECORD
 
 POISON = 97
 LIMIT = 300  # documents that a server takes at once that is in mode 413
-MODES = ("ok", "429", "503", "413", "hang", "half", "lost-reply", "429 for some", "503 for some", "cut answer")
 
 
-class SearchDestination:
-    """Stands where rig.Destination stands: port, mode, seen, wrong, lock, start, stop."""
+def create(ledger, folder, random):
+    return Destination(ledger, folder, random)
 
-    def __init__(self):
+
+class Destination:
+    FAULTS = {"misbehave": 4, "take_away": 1}
+    MODES = ["429", "503", "413", "hang", "half", "lost-reply", "429 for some", "503 for some", "cut answer"]
+
+    def __init__(self, ledger, folder, random):
+        self.ledger, self.random = ledger, random
+        self.dead_letters = folder / "dead.jsonl"
         self.port = harness.free_port()
         self.mode = "ok"
-        self.seen = {}
-        self.wrong = 0
         self.counts = {}
         self.lock = threading.Lock()
         self.stub = None
         self.start()
+        self.ended = threading.Event()
+        self.reader = threading.Thread(target=self.read_dead_letters, daemon=True)
+        self.reader.start()
+
+    def exporter(self):
+        return "elasticsearch", {
+            "endpoint": f"http://127.0.0.1:{self.port}", "timeout": "1s", "dead_letter": {"path": str(self.dead_letters)},
+            "sending_queue": {"batch": {"flush_timeout": "100ms"}}, "retry": {"initial_interval": "10ms", "max_interval": "100ms"}}
+
+    # ---- faults ----
+
+    def misbehave(self):
+        self.mode = self.random.choice(self.MODES)
+
+    def take_away(self):
+        self.stop()
+        time.sleep(self.random.uniform(0.1, 0.6))
+        self.start()
+
+    def refuse(self):
+        self.mode = "503"
+
+    def heal(self):
+        self.mode = "ok"
+        self.start()
+
+    def close(self):
+        self.stop()
+        self.ended.set()
+        self.reader.join()
+
+    # ---- the server ----
 
     def start(self):
-        self.stub = search_stub.Stub(self.answer, port=self.port, remember=False)
+        if self.stub is None:
+            self.stub = search_stub.Stub(self.answer, port=self.port, remember=False)
 
     def stop(self):
         if self.stub is not None:
             self.stub.close()
             self.stub = None
-
-    # ---- one request ----
 
     def answer(self, bulk):
         mode = self.mode
@@ -58,63 +92,36 @@ class SearchDestination:
         """fault: (status, of every so many documents). What is not refused is noted."""
         statuses = []
         for place, item in enumerate(bulk.items):
-            number, word = rig.RECORD.search(item.document_text.encode()).groups()
+            number, word = RECORD.search(item.document_text.encode()).groups()
             status = 400 if int(number) % POISON == 0 else fault[0] if fault and place % fault[1] == 0 else 201
             statuses.append(status)
             if status == 201:
-                self.note(int(number), word.decode())
+                self.ledger.deliver(int(number), word.decode())
         return search_stub.results(statuses)
-
-    def note(self, number, word):
-        with self.lock:
-            self.wrong += word != rig.check_word(number)
-            self.seen[number] = self.seen.get(number, 0) + 1
 
     # ---- what will never be taken ----
 
-    def note_dead_letters(self, path):
-        """Counts each line once, whenever it is called."""
-        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-        with self.lock:
+    def read_dead_letters(self):
+        """Each whole line once. What a kill left of a line is cut off by the next start."""
+        at, rest = 0, b""
+        while not self.ended.wait(0.05):
+            if not self.dead_letters.exists():
+                continue
+            with open(self.dead_letters, "rb") as file:
+                if file.seek(0, 2) < at:
+                    at, rest = file.tell(), b""
+                file.seek(at)
+                bytes_read = file.read()
+            at += len(bytes_read)
+            *lines, rest = (rest + bytes_read).split(b"\n")
             for line in lines:
-                if not line.endswith(b"\n"):
-                    continue  # weir was killed within it, before its documents counted as dealt with
-                number, word = rig.RECORD.search(line).groups()
-                assert int(number) % POISON == 0 and json.loads(line)["status"] == 400, line
-                self.wrong += word.decode() != rig.check_word(int(number))
-                self.seen.setdefault(int(number), 1)
+                self.note_dead_letter(line)
 
-
-def exporter(destination, folder):
-    """The exporter's settings, for `exporters:`."""
-    return {"elasticsearch": {
-        "endpoint": f"http://127.0.0.1:{destination.port}", "timeout": "1s", "dead_letter": {"path": str(folder / "dead.jsonl")},
-        "sending_queue": {"storage": "file_storage", "num_consumers": 4, "queue_size": 100000, "batch": {"flush_timeout": "100ms"}},
-        "retry": {"initial_interval": "10ms", "max_interval": "100ms"}, "retry_on_failure": {"initial_interval": "20ms", "max_interval": "200ms"}}}
-
-
-class ElasticsearchRig(rig.Rig):
-    def __init__(self, folder, seed, fsync=False, **options):
-        ordinary = rig.configuration
-
-        def configuration(port, destination, storage, fsync):
-            config = ordinary(port, destination, storage, fsync)
-            config["exporters"] = exporter(destination, storage.parent)
-            config["service"]["pipelines"]["logs"]["exporters"] = ["elasticsearch"]
-            return config
-
-        with mock.patch.object(rig, "Destination", SearchDestination), mock.patch.object(rig, "configuration", configuration):
-            super().__init__(folder, seed, fsync, **options)
-
-    def start(self):
-        self.weir = harness.Weir(self.config, self.folder, binary=self.binary, arguments=["--drain-timeout", "1s"])
-
-    def misbehave(self):
-        self.destination.mode = self.random.choice(MODES)
-
-    def missing(self):
-        self.destination.note_dead_letters(self.folder / "dead.jsonl")
-        return super().missing()
-
-    def settle(self, seconds=60):
-        return {**super().settle(seconds), "requests": dict(self.destination.counts)}
+    def note_dead_letter(self, line):
+        try:
+            letter = json.loads(line)
+        except ValueError:
+            return
+        number, word = RECORD.search(line).groups()
+        good = int(number) % POISON == 0 and letter["status"] == 400
+        self.ledger.deliver(int(number), word.decode() if good else "not one for the dead letters")

@@ -39,7 +39,7 @@ def configuration(port, exporter, storage, fsync):
         "receivers": {"otlp": harness.otlp_receiver(port)},
         "exporters": {name: {
             **settings,
-            "sending_queue": {"storage": "file_storage", "num_consumers": 4, "queue_size": 1000000},
+            "sending_queue": {**settings.get("sending_queue", {}), "storage": "file_storage", "num_consumers": 4, "queue_size": 1000000},
             "retry_on_failure": {"initial_interval": "20ms", "max_interval": "200ms"}}},
         "service": {"extensions": ["file_storage"], "pipelines": {"logs": {"receivers": ["otlp"], "exporters": [name]}}},
     }
