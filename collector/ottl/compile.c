@@ -128,9 +128,11 @@ static bool sees(enum ottl_context own, enum ottl_context other)
 {
     switch (own) {
     case OTTL_SPANEVENT:
-        return other != OTTL_METRIC && other != OTTL_DATAPOINT && other != OTTL_LOG;
+        return other <= OTTL_SPANEVENT;
     case OTTL_DATAPOINT:
         return other == OTTL_DATAPOINT || other == OTTL_METRIC || other <= OTTL_SCOPE;
+    case OTTL_EXEMPLAR:
+        return other == OTTL_EXEMPLAR || other == OTTL_DATAPOINT || other == OTTL_METRIC || other <= OTTL_SCOPE;
     case OTTL_RESOURCE:
         return other == OTTL_RESOURCE;
     default:

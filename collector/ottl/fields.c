@@ -149,8 +149,22 @@ static const struct ottl_field datapoint_fields[] = {
     { NULL, FIELD_STRING, 0, 0, NULL },
 };
 
+static const struct ottl_field exemplar_fields[] = {
+    { "filtered_attributes", FIELD_ATTRIBUTES, 0, 0, NULL },
+    { "time_unix_nano", FIELD_FIXED64, 0, 2, NULL },
+    { "time", FIELD_TIME, 0, 2, NULL },
+    { "double_value", FIELD_DOUBLE, 0, 3, NULL },
+    { "int_value", FIELD_FIXED64, 0, 6, NULL },
+    { "trace_id", FIELD_TRACE_ID, 0, 5, NULL },
+    { "trace_id.string", FIELD_TRACE_ID_TEXT, 0, 5, NULL },
+    { "span_id", FIELD_SPAN_ID, 0, 4, NULL },
+    { "span_id.string", FIELD_SPAN_ID_TEXT, 0, 4, NULL },
+    { "cache", FIELD_CACHE, 0, 0, NULL },
+    { NULL, FIELD_STRING, 0, 0, NULL },
+};
+
 static const struct ottl_field *const fields[OTTL_CONTEXT_COUNT] = { resource_fields, scope_fields, span_fields, spanevent_fields,
-    metric_fields, datapoint_fields, log_fields };
+    metric_fields, datapoint_fields, log_fields, exemplar_fields };
 
 const struct ottl_field *ottl_find_field(enum ottl_context context, struct slice name)
 {
@@ -163,7 +177,7 @@ const struct ottl_field *ottl_find_field(enum ottl_context context, struct slice
 
 /* ---- contexts ---- */
 
-static const char *const context_names[OTTL_CONTEXT_COUNT] = { "resource", "scope", "span", "spanevent", "metric", "datapoint", "log" };
+static const char *const context_names[OTTL_CONTEXT_COUNT] = { "resource", "scope", "span", "spanevent", "metric", "datapoint", "log", "exemplar" };
 
 const char *ottl_context_name(enum ottl_context context)
 {
@@ -191,6 +205,7 @@ bool ottl_context_fits(enum ottl_context context, enum signal signal)
         return signal == SIGNAL_TRACES;
     case OTTL_METRIC:
     case OTTL_DATAPOINT:
+    case OTTL_EXEMPLAR:
         return signal == SIGNAL_METRICS;
     case OTTL_LOG:
         return signal == SIGNAL_LOGS;
@@ -278,6 +293,7 @@ bool ottl_find_enum(enum ottl_context context, struct slice name, int64_t *value
         return find_enum(span_enums, name, value);
     case OTTL_METRIC:
     case OTTL_DATAPOINT:
+    case OTTL_EXEMPLAR:
         return find_enum(metric_enums, name, value);
     case OTTL_LOG:
         return find_severity(name, value);

@@ -8,6 +8,7 @@
 #include "collector/base/clock.h"
 #include "collector/ottl/calendar.h"
 #include "collector/ottl/program.h"
+#include "collector/ottl/zone.h"
 
 static struct ottl_value time_value(int64_t nanos, int32_t zone)
 {
@@ -22,18 +23,36 @@ static bool run_now(const struct ottl_call *call, struct ottl_machine *machine, 
     return true;
 }
 
+enum { NO_ZONE = INT32_MIN };
+
+/* What the text does not say: the zone of the location, or UTC. */
+static bool settle_zone(const struct ottl_zone *zone, struct ottl_date *date, int64_t *nanos)
+{
+    bool ok;
+
+    if (date->zone != NO_ZONE)
+        return ottl_date_to_nanos(date, nanos);
+    date->zone = 0;
+    ok = ottl_date_to_nanos(date, nanos);
+    if (!ok || zone == NULL)
+        return ok;
+    date->zone = ottl_zone_offset(zone, *nanos / NANOS_PER_SECOND - (*nanos % NANOS_PER_SECOND < 0));
+    return ottl_date_to_nanos(date, nanos);
+}
+
 static bool run_time(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)
 {
     struct slice text, format;
     struct ottl_date date = ottl_date_of((int64_t)clock_wall_nanos(), 0); /* a text without a year means this one */
-    const char *problem;
+    const char *problem = "out of range";
     int64_t nanos;
 
     if (!ottl_argument_string(call, 0, machine, &text) || !ottl_argument_string(call, 1, machine, &format))
         return false;
     if (text.size == 0)
         return ottl_fail(machine, "time cannot be nil");
-    if (!ottl_parse_date(text, format, &date, &problem) || !ottl_date_to_nanos(&date, &nanos))
+    date.zone = NO_ZONE;
+    if (!ottl_parse_date(text, format, &date, &problem) || !settle_zone(call->data, &date, &nanos))
         return ottl_fail(machine, "could not parse time \"%.*s\" by \"%.*s\": %s", SLICE_PRINT(text), SLICE_PRINT(format), problem);
     *value = time_value(nanos, date.zone);
     return true;
@@ -55,9 +74,13 @@ static bool prepare_time(struct ottl_call *call, struct arena *arena, struct err
 {
     const struct ottl_expression *location = call->arguments[2], *locale = call->arguments[3];
 
-    (void)arena;
-    if (location != NULL && !(location->constant && (location->value.bytes.size == 0 || slice_equal_string(location->value.bytes, "UTC"))))
-        return fail(err, "not supported yet: location, but \"UTC\"");
+    if (location != NULL && !location->constant)
+        return fail(err, "location: expected a constant");
+    if (location != NULL && location->value.bytes.size > 0 && !slice_equal_string(location->value.bytes, "UTC")) {
+        call->data = (void *)(uintptr_t)ottl_zone_load(location->value.bytes, arena, err);
+        if (call->data == NULL)
+            return false;
+    }
     if (locale != NULL && !(locale->constant && (locale->value.bytes.size == 0 || slice_starts_with(locale->value.bytes, SLICE("en")))))
         return fail(err, "not supported yet: locale, but \"en\"");
     return check_format(call->arguments[1], err);

@@ -29,7 +29,7 @@ struct ottl_machine *ottl_machine_create(ottl_told told, void *context)
     machine->told = told;
     machine->told_context = context;
     machine->matcher = ottl_matcher_create();
-    machine->work.limit = machine->parts.limit = VISIT_MAX;
+    machine->work.limit = machine->parts.limit = machine->exemplars.limit = VISIT_MAX;
     if (machine->matcher == NULL) {
         ottl_machine_destroy(machine);
         return NULL;
@@ -57,6 +57,7 @@ void ottl_machine_destroy(struct ottl_machine *machine)
     }
     buffer_fini(&machine->work);
     buffer_fini(&machine->parts);
+    buffer_fini(&machine->exemplars);
     buffer_fini(&machine->metrics);
     buffer_fini(&machine->spare);
     free_blocks(machine->blocks);

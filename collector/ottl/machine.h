@@ -10,7 +10,7 @@
 #include "collector/ottl/value.h"
 #include "collector/wire/edit.h"
 
-enum ottl_level { LEVEL_RESOURCE, LEVEL_SCOPE, LEVEL_RECORD, LEVEL_PART, LEVEL_COUNT };
+enum ottl_level { LEVEL_RESOURCE, LEVEL_SCOPE, LEVEL_RECORD, LEVEL_PART, LEVEL_EXEMPLAR, LEVEL_COUNT };
 
 struct ottl_message {
     struct slice body;
@@ -32,6 +32,7 @@ struct ottl_machine {
     struct slice cache;                /* KeyValueList of the path `cache`; lives as long as the visit */
     struct buffer work;                /* what is being built; see ottl_keep_work */
     struct buffer parts;               /* span events or data points as they were written */
+    struct buffer exemplars;           /* of a data point, as they were written */
     struct buffer metrics;             /* further metrics that a statement made, as fields of the scope group */
     struct buffer spare;
     struct ottl_block *blocks, *current;
@@ -47,7 +48,7 @@ struct ottl_machine {
 static inline enum ottl_level ottl_level_of(enum ottl_context context)
 {
     static const enum ottl_level levels[OTTL_CONTEXT_COUNT] = { LEVEL_RESOURCE, LEVEL_SCOPE, LEVEL_RECORD, LEVEL_PART, LEVEL_RECORD,
-        LEVEL_PART, LEVEL_RECORD };
+        LEVEL_PART, LEVEL_RECORD, LEVEL_EXEMPLAR };
 
     return levels[context];
 }

@@ -15,7 +15,7 @@
 #include "collector/base/error.h"
 #include "collector/wire/otlp.h"
 
-enum ottl_context { OTTL_RESOURCE, OTTL_SCOPE, OTTL_SPAN, OTTL_SPANEVENT, OTTL_METRIC, OTTL_DATAPOINT, OTTL_LOG, OTTL_CONTEXT_COUNT };
+enum ottl_context { OTTL_RESOURCE, OTTL_SCOPE, OTTL_SPAN, OTTL_SPANEVENT, OTTL_METRIC, OTTL_DATAPOINT, OTTL_LOG, OTTL_EXEMPLAR, OTTL_CONTEXT_COUNT };
 
 /* What becomes of a statement that fails on a record. */
 enum ottl_error_mode {

@@ -408,6 +408,8 @@ static bool set_place(const struct ottl_path *path, struct ottl_machine *machine
     if (path->field->numbers != NULL && path->level == LEVEL_PART &&
         (machine->metric_kind == OTLP_GAUGE || machine->metric_kind == OTLP_SUM) && (place.number == 4 || place.number == 6))
         edit_remove(edit, place.number == 4 ? 6 : 4); /* a point has one value */
+    if (path->level == LEVEL_EXEMPLAR && (place.number == 3 || place.number == 6))
+        edit_remove(edit, place.number == 3 ? 6 : 3); /* and so has an exemplar */
     return true;
 }
 

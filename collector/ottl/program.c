@@ -156,7 +156,7 @@ static bool look_at_text(const char *text, struct hints *hints, struct error *er
 }
 
 /* From the lowest, which sees most. */
-static const enum ottl_context priority[] = { OTTL_LOG, OTTL_DATAPOINT, OTTL_METRIC, OTTL_SPANEVENT, OTTL_SPAN, OTTL_SCOPE, OTTL_RESOURCE };
+static const enum ottl_context priority[] = { OTTL_LOG, OTTL_EXEMPLAR, OTTL_DATAPOINT, OTTL_METRIC, OTTL_SPANEVENT, OTTL_SPAN, OTTL_SCOPE, OTTL_RESOURCE };
 
 bool ottl_infer_context(enum signal signal, const char *const *texts, size_t count, enum ottl_context *context, struct error *err)
 {

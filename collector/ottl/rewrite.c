@@ -70,6 +70,13 @@ static bool wants(const struct rewriter *self, enum ottl_context context)
     return self->pass->counts[context] > 0;
 }
 
+static bool wants_parts(const struct rewriter *self)
+{
+    bool exemplars = self->pass->signal == SIGNAL_METRICS && wants(self, OTTL_EXEMPLAR);
+
+    return exemplars || (self->part_context != OTTL_CONTEXT_COUNT && wants(self, self->part_context));
+}
+
 /* ---- writing ---- */
 
 static const uint8_t *end_of(struct slice bytes)
@@ -208,6 +215,51 @@ static uint32_t point_attributes(enum otlp_metric_kind kind)
     }
 }
 
+static uint32_t point_exemplars(enum otlp_metric_kind kind)
+{
+    return kind == OTLP_HISTOGRAM ? 8 : kind == OTLP_EXPONENTIAL_HISTOGRAM ? 11 : 5;
+}
+
+/* Runs on each exemplar of the data point, and collects them in machine->exemplars as they became. */
+static enum fate visit_exemplars(struct rewriter *self, bool *changed)
+{
+    struct ottl_machine *machine = self->machine;
+    uint32_t number = point_exemplars(machine->metric_kind);
+    struct pb_reader reader = pb_reader_of(machine->messages[LEVEL_PART].body);
+    const struct ottl_message *exemplar = &machine->messages[LEVEL_EXEMPLAR];
+    struct pb_field field;
+
+    *changed = false;
+    buffer_clear(&machine->exemplars);
+    while (machine->metric_kind != OTLP_SUMMARY && pb_next(&reader, &field)) {
+        if (field.number != number || field.type != PB_BYTES)
+            continue;
+        ottl_message_begin(machine, LEVEL_EXEMPLAR, field.bytes, OTLP_ATTRIBUTES_OF_EXEMPLAR);
+        enum fate fate = visit(self, OTTL_EXEMPLAR);
+        if (fate == FATE_FAIL)
+            return fate;
+        *changed = *changed || fate == FATE_DROP || ottl_message_changed(exemplar);
+        if (fate == FATE_KEEP && ottl_message_changed(exemplar))
+            edit_write(&exemplar->edit, number, &machine->exemplars);
+        else if (fate == FATE_KEEP)
+            buffer_append_slice(&machine->exemplars, field.raw);
+    }
+    return FATE_KEEP;
+}
+
+/* The point with its exemplars as they became. */
+static void write_point(struct ottl_machine *machine)
+{
+    struct edit *edit = ottl_edit(machine, LEVEL_PART);
+
+    edit_remove(edit, point_exemplars(machine->metric_kind));
+    size_t mark = pb_open(&machine->parts, POINTS);
+    edit_write(edit, 0, &machine->parts);
+    buffer_append_slice(&machine->parts, buffer_slice(&machine->exemplars));
+    machine->parts.failed |= machine->exemplars.failed;
+    pb_close(&machine->parts, mark);
+}
+
 /* Runs on each part of the container, and collects them in machine->parts as they became. *kept counts those that stay. */
 static enum fate visit_parts(struct rewriter *self, struct slice container, size_t *kept, bool *changed)
 {
@@ -216,6 +268,7 @@ static enum fate visit_parts(struct rewriter *self, struct slice container, size
     uint32_t number = events ? EVENTS : POINTS;
     uint32_t attributes = events ? OTLP_ATTRIBUTES_OF_SPAN_EVENT : point_attributes(machine->metric_kind);
     struct pb_reader reader = pb_reader_of(container);
+    bool exemplars = false;
     struct pb_field field;
 
     buffer_clear(&machine->parts);
@@ -227,14 +280,18 @@ static enum fate visit_parts(struct rewriter *self, struct slice container, size
             continue;
         ottl_message_begin(machine, LEVEL_PART, field.bytes, attributes);
         enum fate fate = visit(self, self->part_context);
+        if (fate == FATE_KEEP && !events && wants(self, OTTL_EXEMPLAR))
+            fate = visit_exemplars(self, &exemplars);
         if (fate == FATE_FAIL)
             return fate;
         machine->part_index++;
         *kept += fate == FATE_KEEP;
-        *changed = *changed || fate == FATE_DROP || ottl_message_changed(&machine->messages[LEVEL_PART]);
+        *changed = *changed || fate == FATE_DROP || exemplars || ottl_message_changed(&machine->messages[LEVEL_PART]);
         if (fate == FATE_DROP)
             continue;
-        if (ottl_message_changed(&machine->messages[LEVEL_PART]))
+        if (exemplars)
+            write_point(machine);
+        else if (ottl_message_changed(&machine->messages[LEVEL_PART]))
             edit_write(&machine->messages[LEVEL_PART].edit, number, &machine->parts);
         else
             buffer_append_slice(&machine->parts, field.raw);
@@ -319,7 +376,7 @@ static enum fate visit_record(struct rewriter *self, const struct otlp_record *r
     ottl_message_begin(machine, LEVEL_RECORD, record->body, record_attributes(self->pass->signal));
     machine->metric_kind = self->pass->signal == SIGNAL_METRICS ? metric_kind_of(record->body) : OTLP_METRIC_NONE;
     fate = visit(self, self->record_context);
-    if (fate != FATE_KEEP || self->part_context == OTTL_CONTEXT_COUNT || !wants(self, self->part_context))
+    if (fate != FATE_KEEP || !wants_parts(self))
         return fate;
     return self->pass->signal == SIGNAL_METRICS ? visit_points(self) : visit_parts(self, record->body, &kept, with_parts);
 }
@@ -419,7 +476,7 @@ static enum fate visit_made(struct rewriter *self)
 
 static bool wants_records(const struct rewriter *self)
 {
-    return wants(self, self->record_context) || (self->part_context != OTTL_CONTEXT_COUNT && wants(self, self->part_context));
+    return wants(self, self->record_context) || wants_parts(self);
 }
 
 static enum fate visit_scope(struct rewriter *self)

@@ -39,6 +39,7 @@ CALLS = {
     **{name: (function, "value") for name, function in ONE_ARGUMENT.items()}, **{name: (function, "target") for name, function in TARGET.items()},
     **{f"Test_{name}": (name, "time") for name in TIMES}, **{f"Test_{name}": (name, "duration") for name in DURATIONS},
 }
+PARAMETERS = {"xPath": "xpath"}
 WORDS = {"sortAsc": "asc", "sortDesc": "desc"}
 MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
 
@@ -91,10 +92,13 @@ def literal(value):
 
 def expression(raw):
     function, *names = CALLS[raw["func"]]
-    row, arguments = raw["v"], []
+    row, arguments, positional = raw["v"], [], True
     for name in names:
-        if name.lstrip("?") in row or name[0] != "?":
-            arguments.append(literal(row[name.lstrip("?")]))
+        optional, name = name[0] == "?", name.lstrip("?")
+        if optional and name not in row:
+            positional = False  # what follows is named
+            continue
+        arguments.append(literal(row[name]) if positional else f"{PARAMETERS.get(name, name)}={literal(row[name])}")
     return f"{function}({', '.join(arguments)})"
 
 

@@ -201,6 +201,11 @@ static const char summary[] =
     "{\"attributes\":[{\"key\":\"a\",\"value\":{\"stringValue\":\"1\"}}],\"timeUnixNano\":\"7\",\"count\":\"2\",\"sum\":3,"
     "\"quantileValues\":[{\"quantile\":0.5,\"value\":1},{\"quantile\":0.99,\"value\":2}]}]}}]}]}]}";
 
+static const char exemplars[] =
+    "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"m\",\"sum\":{\"dataPoints\":[{\"asInt\":\"1\"},{\"asInt\":\"4\","
+    "\"exemplars\":[{\"filteredAttributes\":[{\"key\":\"a\",\"value\":{\"stringValue\":\"x\"}}],\"asInt\":\"3\"},{\"asDouble\":2.5}]}]}}]}]"
+    "}]}";
+
 static void test_metrics_are_aggregated_and_derived(void **state)
 {
     static const struct {
@@ -230,6 +235,10 @@ static void test_metrics_are_aggregated_and_derived(void **state)
         { OTTL_METRIC, "convert_summary_quantile_val_to_gauge(\"q\")", summary,
             "{\"name\":\"s.quantiles\",\"unit\":\"ms\",\"gauge\":{\"dataPoints\":[{\"attributes\":[{\"key\":\"a\",\"value\":{"
             "\"stringValue\":\"1\"}},{\"key\":\"q\",\"value\":{\"stringValue\":\"0.50\"}}],\"timeUnixNano\":\"7\",\"asDouble\":1},{" },
+        { OTTL_EXEMPLAR, "set(exemplar.filtered_attributes[\"b\"], metric.name) where double_value > 2.0", exemplars,
+            "{\"asInt\":\"4\",\"exemplars\":[{\"filteredAttributes\":[{\"key\":\"a\",\"value\":{\"stringValue\":\"x\"}}],\"asInt\":\"3\"},{"
+            "\"asDouble\":2.5,\"filteredAttributes\":[{\"key\":\"b\",\"value\":{\"stringValue\":\"m\"}}]}]}" },
+        { OTTL_EXEMPLAR, "set(double_value, 7.5) where datapoint.value_int == 4", exemplars, "\"asDouble\":7.5},{\"asDouble\":7.5}]}" },
         { OTTL_DATAPOINT, "merge_histogram_buckets(1.0)", histograms, "\"bucketCounts\":[\"3\",\"0\"],\"explicitBounds\":[2]" },
     };
 
@@ -256,6 +265,7 @@ static void test_errors_say_where_and_what(void **state)
         { "set(body, ExtractGrokPatterns(body, \"x\"))", "at least 1 named capture group" },
         { "set(body, ExtractGrokPatterns(body, \"%{INT:n:date}\"))", "unknown type \"date\"" },
         { "set(body, GetXML(body, \"/a[\"))", "invalid xpath \"/a[\"" },
+        { "set(body, Time(body, \"%Y\", \"../../etc/passwd\"))", "unknown time zone \"../../etc/passwd\"" },
         { "set(body, Decode(body, \"klingon\"))", "unknown encoding \"klingon\"" },
         { "set(bodyy, 1)", "at 5: context \"log\" has no field \"bodyy\"" },
         { "set(span.name, \"x\")", "context \"log\" cannot see \"span\"" },
@@ -343,6 +353,7 @@ static void test_contexts_are_inferred(void **state)
         { SIGNAL_TRACES, "set(resource.attributes[\"a\"], 1) where IsRootSpan()", OTTL_SPAN },
         { SIGNAL_METRICS, "set(metric.name, \"a\") where metric.type == METRIC_DATA_TYPE_SUM", OTTL_METRIC },
         { SIGNAL_METRICS, "datapoint.count == 1", OTTL_DATAPOINT },
+        { SIGNAL_METRICS, "set(exemplar.int_value, 1) where metric.name == \"a\"", OTTL_EXEMPLAR },
     };
     enum ottl_context context;
     const char *bare = "set(body, 1)";
