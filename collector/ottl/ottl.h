@@ -46,6 +46,13 @@ bool ottl_add_condition(struct ottl *program, const char *text, struct error *er
 
 enum ottl_context ottl_context_of_program(const struct ottl *program);
 
+/* Each statement and condition, in no order. `statement` lives as long as the program. */
+struct ottl_statement;
+void ottl_for_each(const struct ottl *program, void (*each)(void *context, struct ottl_statement *statement), void *context);
+const char *ottl_statement_text(const struct ottl_statement *statement);
+/* How often it failed since the program was made. Any thread. */
+unsigned long long ottl_statement_failures(const struct ottl_statement *statement);
+
 /* ---- machines: what one thread needs to run programs ---- */
 
 struct ottl_machine;

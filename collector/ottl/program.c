@@ -111,6 +111,24 @@ bool ottl_add_condition(struct ottl *program, const char *text, struct error *er
     return true;
 }
 
+void ottl_for_each(const struct ottl *program, void (*each)(void *context, struct ottl_statement *statement), void *context)
+{
+    for (struct ottl_statement *statement = program->statements; statement != NULL; statement = statement->next)
+        each(context, statement);
+    for (struct ottl_statement *statement = program->conditions; statement != NULL; statement = statement->next)
+        each(context, statement);
+}
+
+const char *ottl_statement_text(const struct ottl_statement *statement)
+{
+    return statement->text;
+}
+
+unsigned long long ottl_statement_failures(const struct ottl_statement *statement)
+{
+    return atomic_load_explicit(&statement->failures, memory_order_relaxed);
+}
+
 /* ---- inference ---- */
 
 struct hints {
@@ -156,7 +174,8 @@ static bool look_at_text(const char *text, struct hints *hints, struct error *er
 }
 
 /* From the lowest, which sees most. */
-static const enum ottl_context priority[] = { OTTL_LOG, OTTL_EXEMPLAR, OTTL_DATAPOINT, OTTL_METRIC, OTTL_SPANEVENT, OTTL_SPAN, OTTL_SCOPE, OTTL_RESOURCE };
+static const enum ottl_context priority[] = { OTTL_LOG, OTTL_EXEMPLAR, OTTL_DATAPOINT, OTTL_METRIC, OTTL_SPANEVENT, OTTL_SPAN, OTTL_SCOPE,
+    OTTL_RESOURCE };
 
 bool ottl_infer_context(enum signal signal, const char *const *texts, size_t count, enum ottl_context *context, struct error *err)
 {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "collector/base/log.h"
+#include "collector/telemetry.h"
 
 struct ottl_worker {
     struct ottl_machine *machine;
@@ -188,12 +189,51 @@ bool ottl_rules_add_condition(
 
 /* ---- life ---- */
 
+/* ---- failures, counted by statement ---- */
+
+enum { LABEL_MAX = 200 };
+
+static const struct metric_spec failures_spec = { "weir_ottl_statement_failures",
+    "Executions of an OTTL statement or condition that failed", METRIC_COUNTER };
+
+static double read_failures(void *statement)
+{
+    return (double)ottl_statement_failures(statement);
+}
+
+/* As much as fits, without cutting a letter. */
+static void copy_beginning(const char *from, char out[LABEL_MAX])
+{
+    size_t size = strnlen(from, LABEL_MAX - 1);
+
+    while (from[size] != '\0' && size > 0 && (from[size] & 0xc0) == 0x80)
+        size--;
+    memcpy(out, from, size);
+    out[size] = '\0';
+}
+
+static void observe_failures(void *context, struct ottl_statement *statement)
+{
+    struct ottl_rules *rules = context;
+    char text[LABEL_MAX];
+    const struct metric_label labels[] = { { "processor", rules->owner->id }, { "statement", text }, { NULL, NULL } };
+    struct metric **grown = reallocarray(rules->failures, rules->failure_count + 1, sizeof(struct metric *));
+
+    if (grown == NULL)
+        abort();
+    copy_beginning(ottl_statement_text(statement), text);
+    rules->failures = grown;
+    rules->failures[rules->failure_count++] = metric_observe(&failures_spec, labels, read_failures, statement);
+}
+
 void ottl_rules_prepare(struct ottl_rules *rules)
 {
     size_t used = 0;
 
     pthread_mutex_init(&rules->lock, NULL);
     rules->prepared = true;
+    for (size_t i = 0; i < rules->count; i++)
+        ottl_for_each(rules->items[i].program, observe_failures, rules);
     rules->steps = calloc(rules->count + 1, sizeof(*rules->steps));
     if (rules->steps == NULL)
         abort();
@@ -223,6 +263,9 @@ static void worker_destroy(struct ottl_worker *worker)
 
 void ottl_rules_fini(struct ottl_rules *rules)
 {
+    for (size_t i = 0; i < rules->failure_count; i++)
+        metric_destroy(rules->failures[i]);
+    free(rules->failures);
     for (size_t i = 0; i < rules->count; i++)
         ottl_destroy(rules->items[i].program);
     free(rules->items);

@@ -30,6 +30,8 @@ struct ottl_rules {
     struct ottl_pass passes[SIGNAL_COUNT]; /* of a filter */
     pthread_mutex_t lock;
     struct ottl_worker *idle; /* owned */
+    struct metric **failures; /* owned; of each statement and condition */
+    size_t failure_count;
     bool prepared;
 };
 

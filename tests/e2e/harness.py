@@ -173,7 +173,8 @@ def parse_metrics(text):
     for line in text.splitlines():
         found = re.fullmatch(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)(?: \d+)?", line)
         if found and not line.startswith("#"):
-            labels = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', found.group(2) or ""))
+            labels = {name: re.sub(r"\\(.)", lambda escaped: {"n": "\n"}.get(escaped[1], escaped[1]), value)
+                      for name, value in re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', found.group(2) or "")}
             yield (found.group(1), labels), float(found.group(3))
 
 
