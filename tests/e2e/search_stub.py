@@ -2,6 +2,7 @@
 
 `answer` decides for each request: it gets the request and returns what to do. Without one everything is taken.
 """
+import functools
 import gzip
 import http.server
 import json
@@ -16,7 +17,14 @@ class Item:
 
     def __init__(self, action, document):
         self.action_text, self.document_text = action, document
-        self.action, self.document = json.loads(action), json.loads(document)
+
+    @functools.cached_property
+    def action(self):
+        return json.loads(self.action_text)
+
+    @functools.cached_property
+    def document(self):
+        return json.loads(self.document_text)
 
 
 class Bulk:
