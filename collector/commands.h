@@ -16,7 +16,8 @@ int command_docs(int argc, char **argv);         /* docs FOLDER: writes FOLDER/K
 int command_queue(int argc, char **argv);        /* queue ls|stat|cat|replay|drop FOLDER... */
 int command_cat(int argc, char **argv);          /* cat [--verbosity V] [--json] [--signal S] FILE... */
 int command_trace(int argc, char **argv);        /* trace [--all] FILE... [TRACE_ID] */
-int command_elasticsearch(int argc, char **argv); /* elasticsearch setup --config F... [--set a.b=c...] */
+/* elasticsearch setup --config F... [--set a.b=c...] */
+int command_elasticsearch(int argc, char **argv);
 
 /* ---- what they share ---- */
 

@@ -209,33 +209,41 @@ static bool serve_one(struct client *client)
     return answer_results(client, count);
 }
 
-static void *serve(void *context)
+static void client_destroy(struct client *client)
 {
-    struct client *client = context;
-
-    while (serve_one(client))
-        continue;
     close(client->fd);
     libdeflate_free_decompressor(client->inflater);
     free(client->body);
     free(client->plain);
     free(client->answer);
     free(client);
+}
+
+static void *serve(void *context)
+{
+    struct client *client = context;
+
+    while (serve_one(client))
+        continue;
+    client_destroy(client);
     return NULL;
 }
 
-static bool start_client(int fd)
+static void start_client(int fd)
 {
     struct client *client = calloc(1, sizeof(*client));
     int one = 1;
     pthread_t thread;
 
     if (client == NULL)
-        return false;
+        abort();
     client->fd = fd;
     client->inflater = libdeflate_alloc_decompressor();
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    return client->inflater != NULL && pthread_create(&thread, NULL, serve, client) == 0 && pthread_detach(thread) == 0;
+    if (client->inflater == NULL || pthread_create(&thread, NULL, serve, client) != 0)
+        client_destroy(client);
+    else
+        pthread_detach(thread);
 }
 
 int main(int argc, char **argv)
@@ -256,7 +264,7 @@ int main(int argc, char **argv)
     for (;;) {
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
-        if (fd >= 0 && !start_client(fd))
-            return 1;
+        if (fd >= 0)
+            start_client(fd);
     }
 }

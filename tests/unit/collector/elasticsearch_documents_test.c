@@ -363,6 +363,8 @@ static void hints_change_how_a_point_is_stored(void **state)
 
 static void points_without_a_value_are_left_out_and_counted(void **state)
 {
+    static const char beyond[] = "\"exponentialHistogram\":{\"aggregationTemporality\":1,\"dataPoints\":[{\"scale\":-20,"
+                                 "\"positive\":{\"offset\":2000000000,\"bucketCounts\":[\"1\"]}}]}";
     static const char *const bodies[] = {
         "\"gauge\":{\"dataPoints\":[{\"asDouble\":\"NaN\"}]}",
         "\"gauge\":{\"dataPoints\":[{\"asDouble\":\"-Infinity\"}]}",
@@ -371,8 +373,7 @@ static void points_without_a_value_are_left_out_and_counted(void **state)
         "\"histogram\":{\"aggregationTemporality\":1,\"dataPoints\":[{\"explicitBounds\":[1,2]}]}",
         "\"histogram\":{\"aggregationTemporality\":2,\"dataPoints\":[{\"count\":\"1\",\"sum\":1}]}",
         "\"exponentialHistogram\":{\"aggregationTemporality\":2,\"dataPoints\":[{\"count\":\"1\"}]}",
-        "\"exponentialHistogram\":{\"aggregationTemporality\":1,\"dataPoints\":[{\"scale\":-20,\"positive\":{\"offset\":2000000000,"
-        "\"bucketCounts\":[\"1\"]}}]}",
+        beyond,
     };
 
     (void)state;

@@ -205,7 +205,7 @@ static void long_names_are_cut_between_characters(void **state)
 
     (void)state;
     memset(long_name, 'x', 94);
-    strcpy(long_name + 94, "\xc3\xa9\xc3\xa9");
+    memcpy(long_name + 94, "\xc3\xa9\xc3\xa9", 5);
     naming.hints.dataset = naming.hints.name_space = text(long_name);
     snprintf(expected, sizeof(expected), "logs-%.94s.otel-%.98s", long_name, long_name);
     check_name(&naming, expected);
