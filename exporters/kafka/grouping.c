@@ -12,13 +12,14 @@
 #include "collector/wire/otlp.h"
 #include "exporters/kafka/messages.h"
 
-enum { NONE = UINT32_MAX, FIELD_GROUP = 1, FIELD_NESTED = 2, FIRST_SLOTS = 64, KEY_TEXT = 2 * KAFKA_KEY_BYTES };
+enum { FIELD_GROUP = 1, FIELD_NESTED = 2, FIRST_SLOTS = 64, KEY_TEXT = 2 * KAFKA_KEY_BYTES };
+static const uint32_t no_index = UINT32_MAX;
 
 /* Bytes that go out as they are: a record's field, or a whole resource group's. */
 struct piece {
     struct slice raw;
-    uint32_t scope; /* NONE: raw is a whole resource group */
-    uint32_t next;  /* of the same bucket; NONE: the last */
+    uint32_t scope; /* no_index: raw is a whole resource group */
+    uint32_t next;  /* of the same bucket; no_index: the last */
 };
 
 /* The fields of a resource group or scope group that are not its children: in `headers`. */
@@ -56,7 +57,7 @@ static void *list_add(struct grouping *self, struct list *list, size_t size)
 {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity > 0 ? list->capacity * 2 : 64;
-        uint8_t *items = capacity < NONE ? realloc(list->items, capacity * size) : NULL;
+        uint8_t *items = capacity < no_index ? realloc(list->items, capacity * size) : NULL;
 
         if (items == NULL) {
             self->failed = true;
@@ -122,16 +123,16 @@ static bool grow_slots(struct grouping *self)
     return true;
 }
 
-/* The index of the bucket that is like `wanted`; NONE: memory is out. */
+/* The index of the bucket that is like `wanted`; no_index: memory is out. */
 static uint32_t find_bucket(struct grouping *self, const struct bucket *wanted)
 {
     struct bucket *bucket;
     size_t at;
 
-    if (self->recent != NONE && same_bucket(bucket_at(self, self->recent), wanted))
+    if (self->recent != no_index && same_bucket(bucket_at(self, self->recent), wanted))
         return self->recent;
     if (self->buckets.count * 2 >= self->slot_count && !grow_slots(self))
-        return NONE;
+        return no_index;
     at = bucket_hash(wanted) & (self->slot_count - 1);
     for (; self->slots[at] != 0; at = (at + 1) & (self->slot_count - 1)) {
         if (same_bucket(bucket_at(self, self->slots[at] - 1), wanted))
@@ -139,9 +140,9 @@ static uint32_t find_bucket(struct grouping *self, const struct bucket *wanted)
     }
     bucket = list_add(self, &self->buckets, sizeof(*bucket));
     if (bucket == NULL)
-        return NONE;
+        return no_index;
     *bucket = *wanted;
-    bucket->first = bucket->last = NONE;
+    bucket->first = bucket->last = no_index;
     self->slots[at] = (uint32_t)self->buckets.count;
     return self->recent = (uint32_t)self->buckets.count - 1;
 }
@@ -149,14 +150,14 @@ static uint32_t find_bucket(struct grouping *self, const struct bucket *wanted)
 static void add_piece(struct grouping *self, const struct bucket *wanted, struct slice raw, uint32_t scope)
 {
     uint32_t index = find_bucket(self, wanted), added = (uint32_t)self->pieces.count;
-    struct piece *piece = index != NONE ? list_add(self, &self->pieces, sizeof(*piece)) : NULL;
+    struct piece *piece = index != no_index ? list_add(self, &self->pieces, sizeof(*piece)) : NULL;
     struct bucket *bucket;
 
     if (piece == NULL)
         return;
-    *piece = (struct piece){ raw, scope, NONE };
+    *piece = (struct piece){ raw, scope, no_index };
     bucket = bucket_at(self, index);
-    if (bucket->last != NONE)
+    if (bucket->last != no_index)
         piece_at(self, bucket->last)->next = added;
     else
         bucket->first = added;
@@ -173,7 +174,7 @@ static uint32_t add_header(struct grouping *self, struct list *list, struct slic
     struct header *header = list_add(self, list, sizeof(*header));
 
     if (header == NULL)
-        return NONE;
+        return no_index;
     header->offset = self->headers.size;
     header->group = group;
     while (pb_next(&reader, &field)) {
@@ -187,7 +188,7 @@ static uint32_t add_header(struct grouping *self, struct list *list, struct slic
 static void add_records(struct grouping *self, struct bucket *wanted, const struct otlp_group *group)
 {
     struct otlp_scope_groups scope_groups = otlp_scope_groups(group);
-    uint32_t group_header = add_header(self, &self->groups, group->body, NONE);
+    uint32_t group_header = add_header(self, &self->groups, group->body, no_index);
     struct otlp_scope_group scope_group;
 
     while (!self->failed && otlp_next_scope_group(&scope_groups, &scope_group)) {
@@ -222,7 +223,7 @@ static void add_group(struct grouping *self, const struct otlp_group *group)
         wanted.has_key = true;
         kafka_resource_key(group->resource, wanted.key);
     }
-    add_piece(self, &wanted, group->raw, NONE);
+    add_piece(self, &wanted, group->raw, no_index);
 }
 
 static void add_run(struct grouping *self, struct slice request)
@@ -253,14 +254,14 @@ static size_t scope_size(const struct grouping *self, uint32_t *at)
     uint32_t scope = piece_at(self, *at)->scope;
     size_t size = scope_at(self, scope)->size;
 
-    for (; *at != NONE && piece_at(self, *at)->scope == scope; *at = piece_at(self, *at)->next)
+    for (; *at != no_index && piece_at(self, *at)->scope == scope; *at = piece_at(self, *at)->next)
         size += piece_at(self, *at)->raw.size;
     return size;
 }
 
 static uint32_t group_of(const struct grouping *self, uint32_t at)
 {
-    return at != NONE ? scope_at(self, piece_at(self, at)->scope)->group : NONE;
+    return at != no_index ? scope_at(self, piece_at(self, at)->scope)->group : no_index;
 }
 
 static void put_header(const struct grouping *self, struct buffer *out, const struct header *header)
@@ -298,10 +299,10 @@ static void put_group(const struct grouping *self, struct buffer *out, uint32_t 
 static void put_bucket(const struct grouping *self, struct buffer *out, const struct bucket *bucket)
 {
     buffer_append_slice(out, buffer_slice(&self->others));
-    for (uint32_t at = bucket->first; at != NONE;) {
+    for (uint32_t at = bucket->first; at != no_index;) {
         const struct piece *piece = piece_at(self, at);
 
-        if (piece->scope != NONE) {
+        if (piece->scope != no_index) {
             put_group(self, out, &at);
             continue;
         }
@@ -349,7 +350,7 @@ static void resolve(struct kafka_messages *messages)
 
 void kafka_messages_group(struct kafka_messages *messages, const struct batch *batch, const struct kafka_form *form)
 {
-    struct grouping self = { .messages = messages, .form = form, .recent = NONE };
+    struct grouping self = { .messages = messages, .form = form, .recent = no_index };
 
     for (size_t i = 0; i < batch->run_count && !self.failed; i++)
         add_run(&self, batch->runs[i].bytes);

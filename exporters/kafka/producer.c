@@ -266,16 +266,25 @@ static rd_kafka_resp_err_t produce_with_headers(
     struct kafka_producer *producer, rd_kafka_topic_t *topic, struct kafka_message *message, const rd_kafka_headers_t *headers)
 {
     rd_kafka_headers_t *copy = rd_kafka_headers_copy(headers);
-    rd_kafka_resp_err_t error;
+    const rd_kafka_vu_t parts[] = {
+        { .vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = topic },
+        { .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { (void *)(uintptr_t)message->value.data, message->value.size } },
+        { .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { (void *)(uintptr_t)message->key.data, message->key.size } },
+        { .vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = copy },
+        { .vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = message },
+    };
+    rd_kafka_error_t *error;
+    rd_kafka_resp_err_t code;
 
     if (copy == NULL)
         return RD_KAFKA_RESP_ERR__QUEUE_FULL;
-    error = rd_kafka_producev(producer->handle, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_MSGFLAGS(0),
-        RD_KAFKA_V_VALUE((void *)(uintptr_t)message->value.data, message->value.size), RD_KAFKA_V_KEY(message->key.data, message->key.size),
-        RD_KAFKA_V_HEADERS(copy), RD_KAFKA_V_OPAQUE(message), RD_KAFKA_V_END);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
-        rd_kafka_headers_destroy(copy);
-    return error;
+    error = rd_kafka_produceva(producer->handle, parts, sizeof(parts) / sizeof(parts[0]));
+    if (error == NULL)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    code = rd_kafka_error_code(error);
+    rd_kafka_error_destroy(error);
+    rd_kafka_headers_destroy(copy);
+    return code;
 }
 
 static rd_kafka_resp_err_t produce(
