@@ -34,6 +34,16 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0<
 """
 
 
+def copy_from_maven(folder):
+    command = ["mvn", "-B", "-q", "dependency:copy-dependencies", "-DoutputDirectory=libs", "-DincludeScope=runtime"]
+    with open(folder / "fetch.log", "wb") as log:
+        try:
+            return subprocess.run(command, cwd=folder, stdout=log, stderr=log, check=False, timeout=300).returncode == 0
+        except (OSError, subprocess.TimeoutExpired) as error:
+            log.write(f"{error}\n".encode())
+            return False
+
+
 def fetch(version):
     """The folder of the version's jars; None when they can't be had."""
     folder = CACHE / version
@@ -43,10 +53,7 @@ def fetch(version):
         if (folder / "complete").exists():
             return folder / "libs"
         (folder / "pom.xml").write_text(POM.format(version=version))
-        with open(folder / "fetch.log", "wb") as log:
-            done = shutil.which("mvn") and subprocess.run(
-                ["mvn", "-B", "-q", "dependency:copy-dependencies", "-DoutputDirectory=libs", "-DincludeScope=runtime"], cwd=folder, stdout=log, stderr=log,
-                check=False, timeout=600).returncode == 0
+        done = copy_from_maven(folder)
         if not done:
             return None
         (folder / "complete").touch()
@@ -182,8 +189,13 @@ class Broker:
             path.write_bytes(value)
             self.kcat("-P", "-t", topic, *arguments, str(path))
 
-    def create(self, topic):
-        """Asks for it until it is there."""
+    def create(self, topic, **settings):
+        """Asks for it until it is there; settings are the topic's own."""
+        if settings:
+            configs = {name.replace("_", "."): str(value) for name, value in settings.items()}
+            admin = kafka.KafkaAdminClient(bootstrap_servers=self.address)
+            admin.create_topics({topic: {"num_partitions": 4, "replication_factor": 1, "configs": configs}})
+            admin.close()
         harness.wait_until(lambda: self.partitions(topic), f"topic {topic}", 20, 0.1)
 
     def partitions(self, topic):
