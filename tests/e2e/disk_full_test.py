@@ -62,7 +62,10 @@ class Full:
         return harness.wait_until(self.refusal, "the disk is full", 30)
 
     def close(self):
-        self.weir.stop()
+        try:
+            self.weir.stop()
+        finally:
+            self.weir.kill()
         self.disk.close()
         self.destination.close()
 

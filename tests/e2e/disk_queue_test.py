@@ -7,14 +7,12 @@ from torture.rig import MEMORY_LIMIT_KIB, Rig
 
 @pytest.mark.parametrize("seed, disk, fsync, rounds", [(1, "plain", False, 8), (2, "plain", True, 6), (3, "faulty", True, 8), (4, "small", False, 6)])
 def test_nothing_acknowledged_is_lost(seed, disk, fsync, rounds, tmp_path):
-    rig = Rig(tmp_path, seed, fsync, disk)
-    if rig.refusal:
-        rig.close()
-        pytest.skip(rig.refusal)
-    for _ in range(rounds):
-        rig.round()
-    report = rig.settle()
-    rig.close()
+    with Rig(tmp_path, seed, fsync, disk) as rig:
+        if rig.refusal:
+            pytest.skip(rig.refusal)
+        for _ in range(rounds):
+            rig.round()
+        report = rig.settle()
     print(report)
     assert report["acknowledged"] > 0
     assert (report["missing"], report["wrong"]) == (0, 0)
@@ -22,11 +20,8 @@ def test_nothing_acknowledged_is_lost(seed, disk, fsync, rounds, tmp_path):
 
 def test_an_outage_costs_disk_and_not_memory(tmp_path):
     """The short form of ./dev torture --dead-destination."""
-    dead = Outage(tmp_path)
-    try:
+    with Outage(tmp_path) as dead:
         report = dead.run(0.05)
-    finally:
-        dead.close()
     assert report["accepted"] > 0
     assert (report["missing"], report["doubled"], report["refused"]) == (0, 0, 0)
     assert report["disk_mib_peak"] >= report["accepted"] * 400 >> 20

@@ -11,6 +11,21 @@ from torture.disk_faults import Library
 from torture.ledger import RECORD, Ledger
 from torture.sender import BATCH, Sender
 
+@pytest.fixture
+def start_writing(tmp_path):
+    """Makes a Writing; its weir does not outlive the test."""
+    made = []
+
+    def start(**settings):
+        made.append(Writing(tmp_path, **settings))
+        return made[-1]
+
+    yield start
+    for writing in made:
+        writing.sender.stop()
+        writing.weir.kill()
+
+
 FORMS = {"json": {}, "proto": {"format": "proto"}, "zstd": {"compression": "zstd"}, "proto-zstd": {"format": "proto", "compression": "zstd"}}
 
 
@@ -66,9 +81,9 @@ class Writing:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_kills_during_rotation(form, tmp_path):
+def test_kills_during_rotation(form, start_writing):
     chance, kills = random.Random(form), 0
-    writing = Writing(tmp_path, fsync=form in ("json", "proto-zstd"), **FORMS[form])
+    writing = start_writing(fsync=form in ("json", "proto-zstd"), **FORMS[form])
     for when in (1, 2, 0, 0):
         writing.acknowledged_more()
         if when:
@@ -85,8 +100,8 @@ def test_kills_during_rotation(form, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["json", "proto-zstd"])
-def test_kills_in_the_middle_of_a_message(form, tmp_path):
-    writing = Writing(tmp_path, fsync=True, **FORMS[form])
+def test_kills_in_the_middle_of_a_message(form, start_writing):
+    writing = start_writing(fsync=True, **FORMS[form])
     for _ in range(3):
         writing.acknowledged_more()
         writing.library.set(die=2)
@@ -101,9 +116,9 @@ def test_kills_in_the_middle_of_a_message(form, tmp_path):
 
 
 @pytest.mark.parametrize("fsync", [False, True])
-def test_a_failing_disk_is_a_retry(fsync, tmp_path):
+def test_a_failing_disk_is_a_retry(fsync, start_writing):
     """Short writes are carried on; a message that could not be written or synced is cut off again, and refused."""
-    writing = Writing(tmp_path, fsync=fsync)
+    writing = start_writing(fsync=fsync)
     writing.library.set(short=20, eio=10, enospc=10, sync=10)
     writing.acknowledged_more()
     harness.wait_until(lambda: writing.sender.refused > 0, "something is refused", 30)
@@ -117,9 +132,9 @@ def test_a_failing_disk_is_a_retry(fsync, tmp_path):
     assert (writing.ledger.wrong, writing.ledger.doubled()) == (0, 0)
 
 
-def test_backups_survive_a_clock_that_goes_back(tmp_path):
+def test_backups_survive_a_clock_that_goes_back(start_writing):
     """A rotation whose name was given before, at that time of the clock, overwrites nothing."""
-    writing = Writing(tmp_path)
+    writing = start_writing()
     for seconds in (0, -3600, 3600, -3600, -3601):
         writing.library.set(clock=seconds)
         count = len(list(writing.out.iterdir()))
@@ -130,8 +145,8 @@ def test_backups_survive_a_clock_that_goes_back(tmp_path):
     assert (writing.ledger.wrong, writing.ledger.doubled()) == (0, 0)
 
 
-def test_an_answer_waits_for_the_sync(tmp_path):
-    writing = Writing(tmp_path, fsync=True)
+def test_an_answer_waits_for_the_sync(start_writing):
+    writing = start_writing(fsync=True)
     writing.acknowledged_more()
     writing.library.set(hold=1)
 

@@ -77,15 +77,17 @@ class Outage:
             "disk_mib_peak": max(one["disk_mib"] for one in self.samples), "drain_seconds": round(drained, 1), "samples": self.samples,
         }
 
-    def close(self):
-        self.weir.stop(60)
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.weir.stop(60)
+        else:
+            self.weir.kill()
         self.sink.stop()
 
 
 def run(minutes):
-    with tempfile.TemporaryDirectory(dir=harness.ROOT / "build") as folder:
-        outage = Outage(folder)
-        try:
-            return outage.run(minutes)
-        finally:
-            outage.close()
+    with tempfile.TemporaryDirectory(dir=harness.ROOT / "build") as folder, Outage(folder) as outage:
+        return outage.run(minutes)

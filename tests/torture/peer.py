@@ -1,4 +1,5 @@
 """The same kills, the same load and the same destination that comes and goes, for weir and the OpenTelemetry Collector side by side."""
+import contextlib
 import pathlib
 import random
 import signal
@@ -79,6 +80,9 @@ class Side:
             if now < left:
                 left, end = now, time.monotonic() + STUCK_SECONDS
         self.peak_kib = max(self.peak_kib, self.process.memory_kib("VmHWM"))
+
+    def close(self):
+        self.sender.stop()
         self.process.kill()
         self.destination.close()
 
@@ -98,22 +102,25 @@ def together(sides, method):
         thread.join()
 
 
+def kill_all(sides, kills, chance):
+    for number in range(kills):
+        mode = chance.choice(MODES)
+        for side in sides:
+            side.set_mode(mode)
+        time.sleep(chance.uniform(0.05, 0.8))
+        together(sides, "kill")
+        if number % 50 == 49:
+            print(f"torture: {number + 1} kills: " + "; ".join(f"{side.name} {side.ledger.acknowledged} acknowledged" for side in sides), flush=True)
+
+
 def compare(kills, seed, fsync, peer_folder):
     """The report of both sides; raises SystemExit when there is no peer with file_storage."""
     peer = pathlib.Path(peer_folder) / "otelcol"
     if not has_file_storage(peer):
         raise SystemExit(f"torture: {peer} is no collector with file_storage; tests/bench/peer/build.sh {peer_folder} builds one (needs Go)")
-    chance = random.Random(seed)
-    with tempfile.TemporaryDirectory() as folder:
-        sides = [Side("weir", harness.BINARY, pathlib.Path(folder) / "weir", fsync),
-                 Side("OpenTelemetry Collector", peer, pathlib.Path(folder) / "peer", fsync)]
-        for number in range(kills):
-            mode = chance.choice(MODES)
-            for side in sides:
-                side.set_mode(mode)
-            time.sleep(chance.uniform(0.05, 0.8))
-            together(sides, "kill")
-            if number % 50 == 49:
-                print(f"torture: {number + 1} kills: " + "; ".join(f"{side.name} {side.ledger.acknowledged} acknowledged" for side in sides), flush=True)
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        sides = [stack.enter_context(contextlib.closing(Side(name, binary, pathlib.Path(folder) / name.split()[0], fsync)))
+                 for name, binary in (("weir", harness.BINARY), ("OpenTelemetry Collector", peer))]
+        kill_all(sides, kills, random.Random(seed))
         together(sides, "finish")
         return {"kills": kills, "seed": seed, "fsync": fsync, **{side.name: side.report() for side in sides}}

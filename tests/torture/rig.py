@@ -213,11 +213,17 @@ class Rig:
             "peak_rss_kib": self.peak_kib,
         }
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        """weir must stop cleanly, but for a run that already failed."""
         if self.sender is not None:
             self.sender.stop()
-        if self.weir is not None:
+        if self.weir is not None and kind is None:
             self.weir.stop()
+        elif self.weir is not None:
+            self.weir.kill()
         if self.small is not None:
             self.small.close()
         self.destination.close()

@@ -32,18 +32,15 @@ def parse():
 
 def session(arguments, disk, seed, going):
     """One weir, as long as going(rounds) says so, and at most SESSION_ROUNDS rounds. The report, or None when it can't run here."""
-    with tempfile.TemporaryDirectory() as folder:
-        rig = Rig(folder, seed, arguments.fsync, disk, arguments.destination)
+    with tempfile.TemporaryDirectory() as folder, Rig(folder, seed, arguments.fsync, disk, arguments.destination) as rig:
         if rig.refusal:
             print(f"torture: {disk} is left out: {rig.refusal}", file=sys.stderr)
-            rig.close()
             return None
         rounds = 0
         while rounds < SESSION_ROUNDS and going(rounds):
             rig.round()
             rounds += 1
         report = {"seed": seed, "disk": disk, "rounds": rounds, **rig.settle()}
-        rig.close()
     print(json.dumps(report), flush=True)
     return report
 
