@@ -24,7 +24,8 @@ class Destination:
         self.start()
 
     def exporter(self):
-        return "otlp_http", {"endpoint": f"http://127.0.0.1:{self.port}", "timeout": "1s", "compression": "none"}
+        return "otlp_http", {"endpoint": f"http://127.0.0.1:{self.port}", "timeout": "1s", "compression": "none",
+                             "retry_on_failure": {"initial_interval": "20ms", "max_interval": "200ms"}}
 
     # ---- faults ----
 

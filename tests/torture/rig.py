@@ -8,7 +8,7 @@ A destination is a module torture/NAME_faults.py (see otlp_faults.py, the plaine
 
     create(ledger, folder, random) -> an object with
         FAULTS        {"method": weight}: each method puts one fault in; it may come back while the fault lasts
-        exporter()    (name, settings) of the exporter; the rig adds sending_queue and retry_on_failure
+        exporter()    (name, settings) of the exporter, with short waits between attempts; the rig adds sending_queue
         refuse()      makes the exporter keep what it has, until heal(); breaks nothing
         heal()        ends every fault
         close()
@@ -39,8 +39,7 @@ def configuration(port, exporter, storage, fsync):
         "receivers": {"otlp": harness.otlp_receiver(port)},
         "exporters": {name: {
             **settings,
-            "sending_queue": {**settings.get("sending_queue", {}), "storage": "file_storage", "num_consumers": 4, "queue_size": 1000000},
-            "retry_on_failure": {"initial_interval": "20ms", "max_interval": "200ms"}}},
+            "sending_queue": {**settings.get("sending_queue", {}), "storage": "file_storage", "num_consumers": 4, "queue_size": 1000000}}},
         "service": {"extensions": ["file_storage"], "pipelines": {"logs": {"receivers": ["otlp"], "exporters": [name]}}},
     }
 

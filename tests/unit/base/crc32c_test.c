@@ -33,9 +33,47 @@ static void pieces_give_the_same(void **state)
     }
 }
 
+/* Bit by bit, as the definition has it. */
+static uint32_t by_definition(struct slice bytes)
+{
+    uint32_t crc = ~UINT32_C(0);
+
+    for (size_t i = 0; i < bytes.size; i++) {
+        crc ^= bytes.data[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78U : 0);
+    }
+    return ~crc;
+}
+
+static void every_size_and_place(void **state)
+{
+    static uint8_t bytes[20100];
+    uint32_t random = 1;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        random = random * 1664525 + 1013904223;
+        bytes[i] = (uint8_t)(random >> 24);
+    }
+    for (size_t size = 0; size < 20000; size += size < 200 ? 1 : 97) {
+        struct slice run = slice_of(bytes + size % 9, size);
+        uint32_t wanted = by_definition(run);
+
+        assert_int_equal(crc32c(0, run), wanted);
+        assert_int_equal(crc32c(crc32c(0, slice_of(run.data, size / 3)), slice_of(run.data + size / 3, size - size / 3)), wanted);
+    }
+    for (size_t size = 6144 - 9; size < 6144 + 9; size++)
+        assert_int_equal(crc32c(0, slice_of(bytes, size)), by_definition(slice_of(bytes, size)));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(known_vectors), cmocka_unit_test(pieces_give_the_same) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(known_vectors),
+        cmocka_unit_test(pieces_give_the_same),
+        cmocka_unit_test(every_size_and_place),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
