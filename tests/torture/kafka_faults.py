@@ -33,7 +33,8 @@ class Destination:
         self.start_reader()
 
     def exporter(self):
-        return "kafka", {"brokers": [self.broker.address], "timeout": "1s", "logs": {"topic": TOPIC}, "producer": {"linger": "5ms", "delivery_timeout": "10s"}}
+        return "kafka", {"brokers": [self.broker.address], "timeout": "1s", "logs": {"topic": TOPIC}, "producer": {"linger": "5ms", "delivery_timeout": "10s"},
+                         "retry_on_failure": {"initial_interval": "20ms", "max_interval": "200ms"}}
 
     def reader_configuration(self):
         """A static member: when it is back within session_timeout it goes on at once."""
@@ -43,7 +44,7 @@ class Destination:
                     "error_backoff": {"enabled": True, "initial_interval": "20ms", "max_interval": "500ms"}}
         return {
             "receivers": {"kafka": receiver},
-            "exporters": {name: {**settings, "retry_on_failure": {"initial_interval": "20ms", "max_interval": "200ms"}}},
+            "exporters": {name: settings},
             "service": {"pipelines": {"logs": {"receivers": ["kafka"], "exporters": [name]}}},
         }
 

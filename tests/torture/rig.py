@@ -8,7 +8,7 @@ A destination is a module torture/NAME_faults.py (see otlp_faults.py, the plaine
 
     create(ledger, folder, random) -> an object with
         FAULTS        {"method": weight}: each method puts one fault in; it may come back while the fault lasts
-        exporter()    (name, settings) of the exporter, with short waits between attempts; the rig adds sending_queue
+        exporter()    (name, settings) of the exporter, with short waits between attempts; the rig adds what sending_queue does not say
         refuse()      makes the exporter keep what it has, until heal(); breaks nothing
         heal()        ends every fault
         close()
@@ -39,7 +39,7 @@ def configuration(port, exporter, storage, fsync):
         "receivers": {"otlp": harness.otlp_receiver(port)},
         "exporters": {name: {
             **settings,
-            "sending_queue": {**settings.get("sending_queue", {}), "storage": "file_storage", "num_consumers": 4, "queue_size": 1000000}}},
+            "sending_queue": {"storage": "file_storage", "num_consumers": 4, "queue_size": 1000000, **settings.get("sending_queue", {})}}},
         "service": {"extensions": ["file_storage"], "pipelines": {"logs": {"receivers": ["otlp"], "exporters": [name]}}},
     }
 
@@ -69,7 +69,7 @@ class Rig:
             self.sender = Sender(self.port, self.ledger, padding or (3000 if disk == "small" else 0), pause)
 
     def start(self):
-        self.weir = harness.Weir(self.config, self.folder, binary=self.small.wrapper if self.small else harness.BINARY,
+        self.weir = harness.Weir(self.config, self.folder, arguments=["--drain-timeout", "1s"], binary=self.small.wrapper if self.small else harness.BINARY,
                                  environment=self.library.environment() if self.library else None)
 
     def storage_outside(self):
