@@ -42,9 +42,10 @@ struct probabilistic_sampler {
 
 static const struct option options[] = {
     { "sampling_percentage", OPTION_DOUBLE, OPTION(sampling_percentage), "0", "0..", "how many of a hundred are kept; 100 and more: all" },
-    { "mode", OPTION_STRING, OPTION(mode_name), NULL, "proportional|equalizing|hash_seed",
-        "proportional: this share of what comes, whatever was sampled before; equalizing: what was sampled before counts; hash_seed: by a "
-        "hash of the trace id or attribute. Without it: hash_seed when hash_seed is set or attribute_source is record, else proportional" },
+    { "mode", OPTION_STRING, OPTION(mode_name), "hash_seed", "proportional|equalizing|hash_seed",
+        "hash_seed: by a hash of the trace id or attribute; proportional: this share of what comes, whatever was sampled before; "
+        "equalizing: what "
+        "was sampled before counts" },
     { "hash_seed", OPTION_INT, OPTION(hash_seed), "0", "0..4294967295",
         "hash_seed: collectors of one tier have the same, those of the next another one" },
     { "fail_closed", OPTION_BOOL, OPTION(fail_closed), "true", NULL,
@@ -71,17 +72,13 @@ static bool sampler_validate(struct component *component, struct error *err)
     return true;
 }
 
-static enum mode mode_of(const struct probabilistic_sampler *self, bool logs)
+static enum mode mode_of(const struct probabilistic_sampler *self)
 {
-    const char *name = self->mode_name != NULL ? self->mode_name : "";
-
     if (self->sampling_percentage == 0)
         return MODE_NEVER;
-    if (strcmp(name, "equalizing") == 0)
+    if (strcmp(self->mode_name, "equalizing") == 0)
         return MODE_EQUALIZING;
-    if (strcmp(name, "hash_seed") == 0 || (name[0] == '\0' && (self->hash_seed != 0 || (logs && self->by_record))))
-        return MODE_HASH_SEED;
-    return MODE_PROPORTIONAL;
+    return strcmp(self->mode_name, "hash_seed") == 0 ? MODE_HASH_SEED : MODE_PROPORTIONAL;
 }
 
 /* As the collector does it: in single precision, 14 bits, rounded down. */
@@ -107,7 +104,7 @@ static bool sampler_start(struct component *component, struct error *err)
     self->by_record = strcmp(self->attribute_source, "record") == 0;
     self->attribute = slice_of_string(self->from_attribute);
     self->priority = slice_of_string(self->sampling_priority);
-    self->mode = mode_of(self, self->base.next[SIGNAL_LOGS] != NULL);
+    self->mode = mode_of(self);
     self->ratio = (double)percentage / 100;
     self->hashed_seed = sampling_hash_seed((uint32_t)self->hash_seed);
     self->threshold = SAMPLING_NEVER;

@@ -162,24 +162,26 @@ static void check_rows(enum signal signal, const struct row *rows, size_t count)
 static void test_spans(void **state)
 {
     const struct row rows[] = {
-        { "{sampling_percentage: 25}", SPAN(HIGH, "", ""), SPAN(HIGH, "", BEHIND("ot=th:c")) },
-        { "{sampling_percentage: 25}", SPAN(LOW, "", ""), "" },
-        { "{sampling_percentage: 25}", SPAN(HIGH, STATE("ot=th:8"), ""), SPAN(HIGH, STATE("ot=th:e"), "") },
+        { "{mode: proportional, sampling_percentage: 25}", SPAN(HIGH, "", ""), SPAN(HIGH, "", BEHIND("ot=th:c")) },
+        { "{mode: proportional, sampling_percentage: 25}", SPAN(LOW, "", ""), "" },
+        { "{mode: proportional, sampling_percentage: 25}", SPAN(HIGH, STATE("ot=th:8"), ""), SPAN(HIGH, STATE("ot=th:e"), "") },
         { "{sampling_percentage: 25, mode: equalizing}", SPAN(HIGH, STATE("ot=th:8,a=b"), ""), SPAN(HIGH, STATE("ot=th:c,a=b"), "") },
         { "{sampling_percentage: 50, mode: equalizing}", SPAN(HIGH, STATE("ot=th:c"), ""), "same" },
-        { "{sampling_percentage: 25}", SPAN(LOW, STATE("ot=rv:ffffffffffffff"), ""), SPAN(LOW, STATE("ot=rv:ffffffffffffff;th:c"), "") },
-        { "{sampling_percentage: 100}", SPAN(LOW, STATE("ot=th:c"), ""), "" }, /* cannot have been sampled */
-        { "{sampling_percentage: 100, fail_closed: false}", SPAN(LOW, STATE("ot=th:c"), ""), SPAN(LOW, STATE("ot=th:0"), "") },
-        { "{sampling_percentage: 100}", SPAN(ZERO, "", ""), "" },
-        { "{sampling_percentage: 1, fail_closed: false}", SPAN(ZERO, "", ""), SPAN(ZERO, "", BEHIND("ot=th:0")) },
-        { "{sampling_percentage: 100}", SPAN(HIGH, STATE("=="), ""), "" },
-        { "{sampling_percentage: 1, fail_closed: false}", SPAN(HIGH, STATE("=="), ""), "same" },
+        { "{mode: proportional, sampling_percentage: 25}", SPAN(LOW, STATE("ot=rv:ffffffffffffff"), ""),
+            SPAN(LOW, STATE("ot=rv:ffffffffffffff;th:c"), "") },
+        { "{mode: proportional, sampling_percentage: 100}", SPAN(LOW, STATE("ot=th:c"), ""), "" }, /* cannot have been sampled */
+        { "{mode: proportional, sampling_percentage: 100, fail_closed: false}", SPAN(LOW, STATE("ot=th:c"), ""),
+            SPAN(LOW, STATE("ot=th:0"), "") },
+        { "{mode: proportional, sampling_percentage: 100}", SPAN(ZERO, "", ""), "" },
+        { "{mode: proportional, sampling_percentage: 1, fail_closed: false}", SPAN(ZERO, "", ""), SPAN(ZERO, "", BEHIND("ot=th:0")) },
+        { "{mode: proportional, sampling_percentage: 100}", SPAN(HIGH, STATE("=="), ""), "" },
+        { "{mode: proportional, sampling_percentage: 1, fail_closed: false}", SPAN(HIGH, STATE("=="), ""), "same" },
         { "{sampling_percentage: 100, mode: hash_seed}", SPAN(HIGH, STATE("ot=th:8"), ""), "" }, /* of another mode */
-        { "{sampling_percentage: 0}", SPAN(HIGH, "", ""), "" },
+        { "{mode: proportional, sampling_percentage: 0}", SPAN(HIGH, "", ""), "" },
         { "{}", SPAN(HIGH, "", PRIORITY("\"intValue\":\"1\"")), SPAN(HIGH, "", PRIORITY("\"intValue\":\"1\"") BEHIND("ot=th:0")) },
-        { "{sampling_percentage: 100}", SPAN(HIGH, "", PRIORITY("\"intValue\":\"0\"")), "" },
-        { "{sampling_percentage: 100}", SPAN(HIGH, "", PRIORITY("\"stringValue\":\"0.0\"")), "" },
-        { "{sampling_percentage: 100}", SPAN(HIGH, STATE("ot=th:0"), PRIORITY("\"intValue\":\"-1\"")), "same" },
+        { "{mode: proportional, sampling_percentage: 100}", SPAN(HIGH, "", PRIORITY("\"intValue\":\"0\"")), "" },
+        { "{mode: proportional, sampling_percentage: 100}", SPAN(HIGH, "", PRIORITY("\"stringValue\":\"0.0\"")), "" },
+        { "{mode: proportional, sampling_percentage: 100}", SPAN(HIGH, STATE("ot=th:0"), PRIORITY("\"intValue\":\"-1\"")), "same" },
     };
 
     (void)state;
@@ -189,12 +191,12 @@ static void test_spans(void **state)
 static void test_logs(void **state)
 {
     const struct row rows[] = {
-        { "{sampling_percentage: 25}", LOG(ID(HIGH), ""), LOG(ID(HIGH), TEXT("sampling.threshold", "c")) },
-        { "{sampling_percentage: 25}", LOG(ID(LOW), ""), "" },
-        { "{sampling_percentage: 100}", LOG("", ""), "" },
-        { "{sampling_percentage: 25}", LOG(ID(LOW), TEXT("sampling.randomness", "ffffffffffffff")),
+        { "{mode: proportional, sampling_percentage: 25}", LOG(ID(HIGH), ""), LOG(ID(HIGH), TEXT("sampling.threshold", "c")) },
+        { "{mode: proportional, sampling_percentage: 25}", LOG(ID(LOW), ""), "" },
+        { "{mode: proportional, sampling_percentage: 100}", LOG("", ""), "" },
+        { "{mode: proportional, sampling_percentage: 25}", LOG(ID(LOW), TEXT("sampling.randomness", "ffffffffffffff")),
             LOG(ID(LOW), TEXT("sampling.randomness", "ffffffffffffff") "," TEXT("sampling.threshold", "c")) },
-        { "{sampling_percentage: 25}", LOG(ID(HIGH), TEXT("sampling.threshold", "xyz")), "" },
+        { "{mode: proportional, sampling_percentage: 25}", LOG(ID(HIGH), TEXT("sampling.threshold", "xyz")), "" },
         { "{sampling_percentage: 0, sampling_priority: p}", LOG(ID(HIGH), "{\"key\":\"p\",\"value\":{\"intValue\":\"50\"}}"),
             LOG(ID(HIGH), "{\"key\":\"p\",\"value\":{\"intValue\":\"50\"}}," TEXT("sampling.threshold", "8")) },
         { "{sampling_percentage: 100, attribute_source: record, from_attribute: k}", LOG(ID(HIGH), ""), "" },
