@@ -42,6 +42,7 @@ const struct option attribute_action_options[] = {
 struct attribute_action {
     enum action_kind kind;
     struct slice key; /* data NULL: only a pattern */
+    size_t place;     /* of the key among those of the splice */
     bool has_value, has_default;
     struct otlp_value value, default_value;
     struct slice from_attribute;
@@ -187,6 +188,26 @@ static bool make(
     }
 }
 
+/* What can be done by one scan. */
+static void plan(struct attribute_actions *actions)
+{
+    static const enum splice_kind kinds[] = {
+        [ACTION_INSERT] = SPLICE_INSERT, [ACTION_UPDATE] = SPLICE_UPDATE, [ACTION_UPSERT] = SPLICE_UPSERT, [ACTION_DELETE] = SPLICE_DELETE
+    };
+
+    actions->finds = actions->splices = true;
+    for (size_t i = 0; i < actions->count; i++) {
+        struct attribute_action *action = &actions->items[i];
+        bool known = action->kind == ACTION_DELETE ? action->regex == NULL : action->kind < ACTION_DELETE && action->has_value;
+        if (action->key.data != NULL)
+            action->place = attribute_splice_key(&actions->splice, action->key);
+        actions->finds = actions->finds && action->place < SPLICE_KEYS_MAX;
+        actions->splices = actions->splices && known &&
+                           attribute_splice_add(&actions->splice, &actions->arena, kinds[action->kind], action->key, &action->value);
+    }
+    actions->splices = actions->splices && actions->finds;
+}
+
 bool attribute_actions_init(struct attribute_actions *actions, const struct option_list *list, const char *key, struct error *err)
 {
     const struct attribute_action_settings *settings = list->items;
@@ -200,6 +221,7 @@ bool attribute_actions_init(struct attribute_actions *actions, const struct opti
         if (!make(actions, action, &settings[i], err))
             return fail_within(err, "%s[%zu]", key, i);
     }
+    plan(actions);
     return true;
 }
 
@@ -214,15 +236,14 @@ void attribute_actions_fini(struct attribute_actions *actions)
 /* ---- what there is to do ---- */
 
 /* Has the action anything to do, as far as keys tell? Patterns are taken to match. */
-static bool concerns(const struct attribute_action *action, struct slice message, uint32_t attributes_field)
+static bool concerns(const struct attribute_actions *actions, const struct attribute_action *action, const struct splice_found *found)
 {
-    struct otlp_value value;
     bool there;
 
-    if (action->regex != NULL && action->kind != ACTION_EXTRACT)
+    if (!actions->finds || (action->regex != NULL && action->kind != ACTION_EXTRACT) || action->kind == ACTION_UPSERT)
         return true;
-    there = otlp_find_attribute(message, (enum otlp_attributes_field)attributes_field, action->key, &value);
-    return action->kind == ACTION_UPSERT || there == (action->kind != ACTION_INSERT);
+    there = found->fields[action->place].data != NULL;
+    return there == (action->kind != ACTION_INSERT);
 }
 
 /* ---- running ---- */
@@ -412,18 +433,34 @@ static void run_one(const struct attribute_action *action, struct rewrite_worker
     }
 }
 
-bool attribute_actions_run(
-    const struct attribute_actions *actions, struct rewrite_worker *worker, struct slice message, uint32_t attributes_field)
+bool attribute_actions_run(const struct attribute_actions *actions, struct rewrite_worker *worker, const struct attribute_target *target,
+    struct attribute_change *change)
 {
+    struct splice_found found = { .twice = true };
     size_t i = 0;
 
-    while (i < actions->count && !concerns(&actions->items[i], message, attributes_field))
+    if (actions->finds)
+        attribute_splice_find(&actions->splice, target->message, target->attributes_field, &found);
+    change->spliced = actions->splices && !found.twice;
+    if (change->spliced) {
+        change->splice.tag = (uint8_t)(target->attributes_field << 3 | PB_BYTES);
+        return attribute_splice_run(&actions->splice, target->message, &found, &change->splice);
+    }
+    while (i < actions->count && !concerns(actions, &actions->items[i], &found))
         i++;
     if (i == actions->count)
         return false;
-    edit_open(&worker->edit, message, attributes_field);
+    edit_open(&worker->edit, target->message, target->attributes_field);
     for (; i < actions->count; i++)
         run_one(&actions->items[i], worker);
     worker->failed = worker->failed || worker->edit.failed;
     return worker->edit.changed;
+}
+
+void attribute_change_write(const struct attribute_change *change, const struct rewrite_worker *worker, uint32_t number, struct buffer *out)
+{
+    if (change->spliced)
+        attribute_splice_write(&change->splice, number, out);
+    else
+        edit_write(&worker->edit, number, out);
 }

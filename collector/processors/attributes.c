@@ -103,10 +103,12 @@ struct point_visit {
 static bool visit_point(void *context, struct slice point, uint32_t attributes_field, struct buffer *out)
 {
     const struct point_visit *visit = context;
+    const struct attribute_target target = { point, attributes_field };
+    struct attribute_change change;
 
-    if (!attribute_actions_run(visit->actions, visit->worker, point, attributes_field))
+    if (!attribute_actions_run(visit->actions, visit->worker, &target, &change))
         return false;
-    edit_write(&visit->worker->edit, 1, out);
+    attribute_change_write(&change, visit->worker, 1, out);
     return true;
 }
 
@@ -123,12 +125,14 @@ static void visit_metric(struct attributes *self, struct rewrite_worker *worker)
 
 static void visit_record(struct attributes *self, struct rewrite_worker *worker)
 {
-    uint32_t field = worker->signal == SIGNAL_TRACES ? OTLP_ATTRIBUTES_OF_SPAN : OTLP_ATTRIBUTES_OF_LOG;
+    const struct attribute_target target = { worker->rewrite.record.body,
+        worker->signal == SIGNAL_TRACES ? OTLP_ATTRIBUTES_OF_SPAN : OTLP_ATTRIBUTES_OF_LOG };
+    struct attribute_change change;
 
     if (worker->signal == SIGNAL_METRICS)
         visit_metric(self, worker);
-    else if (attribute_actions_run(&self->actions, worker, worker->rewrite.record.body, field))
-        otlp_rewrite_set_record(&worker->rewrite, &worker->edit);
+    else if (attribute_actions_run(&self->actions, worker, &target, &change))
+        attribute_change_write(&change, worker, OTLP_RECORDS_FIELD, otlp_rewrite_replace_record(&worker->rewrite));
 }
 
 static void visit_scope_group(struct attributes *self, struct rewrite_worker *worker, bool excluded)

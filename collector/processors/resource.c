@@ -49,8 +49,10 @@ static void visit(struct component *component, struct rewrite_worker *worker)
     const struct resource *self = (const struct resource *)component;
 
     while (otlp_rewrite_next_group(&worker->rewrite)) {
-        if (attribute_actions_run(&self->actions, worker, worker->rewrite.group.resource, OTLP_ATTRIBUTES_OF_RESOURCE))
-            otlp_rewrite_set_resource(&worker->rewrite, &worker->edit);
+        const struct attribute_target target = { worker->rewrite.group.resource, OTLP_ATTRIBUTES_OF_RESOURCE };
+        struct attribute_change change;
+        if (attribute_actions_run(&self->actions, worker, &target, &change))
+            attribute_change_write(&change, worker, OTLP_RESOURCE_FIELD, otlp_rewrite_replace_resource(&worker->rewrite));
     }
 }
 

@@ -11,7 +11,7 @@
 #include <assert.h>
 
 enum { PAYLOAD, GROUP, SCOPE_GROUP };
-enum { GROUPS = 1, RESOURCE = 1, SCOPE_GROUPS = 2, SCHEMA_URL = 3, POINTS = 1 };
+enum { GROUPS = 1, SCOPE_GROUPS = 2, SCHEMA_URL = 3, POINTS = 1 };
 enum { TAG_SIZE = 1 };
 
 static const uint8_t *end_of(struct slice bytes)
@@ -191,13 +191,18 @@ bool otlp_rewrite_end(struct otlp_rewrite *rewrite)
 
 /* ---- changes ---- */
 
-void otlp_rewrite_set_resource(struct otlp_rewrite *rewrite, const struct edit *resource)
+struct buffer *otlp_rewrite_replace_resource(struct otlp_rewrite *rewrite)
 {
     struct otlp_rewrite_level *group = open_group(rewrite);
 
     assert(group->at == rewrite->group.body.data);
-    edit_write(resource, RESOURCE, rewrite->out);
-    group->replaced |= 1u << RESOURCE;
+    group->replaced |= 1u << OTLP_RESOURCE_FIELD;
+    return rewrite->out;
+}
+
+void otlp_rewrite_set_resource(struct otlp_rewrite *rewrite, const struct edit *resource)
+{
+    edit_write(resource, OTLP_RESOURCE_FIELD, otlp_rewrite_replace_resource(rewrite));
 }
 
 void otlp_rewrite_set_group_schema(struct otlp_rewrite *rewrite, struct slice schema_url)

@@ -18,7 +18,7 @@
 #include "collector/wire/edit.h"
 #include "collector/wire/otlp.h"
 
-enum { OTLP_RECORDS_FIELD = 2 }; /* of a record within its scope group */
+enum { OTLP_RESOURCE_FIELD = 1, OTLP_RECORDS_FIELD = 2 }; /* of a resource within its group, of a record within its scope group */
 
 /* A level of nesting in the output. Private. */
 struct otlp_rewrite_level {
@@ -62,6 +62,7 @@ bool otlp_rewrite_end(struct otlp_rewrite *rewrite);
 
 /* Straight after next_group: another Resource, another schema_url. Straight after next_scope_group: another schema_url. */
 void otlp_rewrite_set_resource(struct otlp_rewrite *rewrite, const struct edit *resource);
+struct buffer *otlp_rewrite_replace_resource(struct otlp_rewrite *rewrite); /* by one field OTLP_RESOURCE_FIELD that the caller appends */
 void otlp_rewrite_set_group_schema(struct otlp_rewrite *rewrite, struct slice schema_url);
 void otlp_rewrite_set_scope_schema(struct otlp_rewrite *rewrite, struct slice schema_url);
 
