@@ -195,6 +195,7 @@ static void plan(struct attribute_actions *actions)
         [ACTION_INSERT] = SPLICE_INSERT, [ACTION_UPDATE] = SPLICE_UPDATE, [ACTION_UPSERT] = SPLICE_UPSERT, [ACTION_DELETE] = SPLICE_DELETE
     };
 
+    actions->splice.arena = &actions->arena;
     actions->finds = actions->splices = true;
     for (size_t i = 0; i < actions->count; i++) {
         struct attribute_action *action = &actions->items[i];
@@ -202,8 +203,8 @@ static void plan(struct attribute_actions *actions)
         if (action->key.data != NULL)
             action->place = attribute_splice_key(&actions->splice, action->key);
         actions->finds = actions->finds && action->place < SPLICE_KEYS_MAX;
-        actions->splices = actions->splices && known &&
-                           attribute_splice_add(&actions->splice, &actions->arena, kinds[action->kind], action->key, &action->value);
+        actions->splices =
+            actions->splices && known && attribute_splice_add(&actions->splice, kinds[action->kind], action->key, &action->value);
     }
     actions->splices = actions->splices && actions->finds;
 }

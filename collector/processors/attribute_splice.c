@@ -51,15 +51,14 @@ static struct slice make_field(struct arena *arena, struct slice key, const stru
     return kept;
 }
 
-bool attribute_splice_add(
-    struct attribute_splice *splice, struct arena *arena, enum splice_kind kind, struct slice key, const struct otlp_value *value)
+bool attribute_splice_add(struct attribute_splice *splice, enum splice_kind kind, struct slice key, const struct otlp_value *value)
 {
     struct splice_step step = { .kind = kind, .key = attribute_splice_key(splice, key) };
 
     if (step.key == SPLICE_KEYS_MAX || splice->step_count == SPLICE_STEPS_MAX)
         return false;
     if (kind != SPLICE_DELETE)
-        step.field = make_field(arena, key, value);
+        step.field = make_field(splice->arena, key, value);
     splice->steps[splice->step_count++] = step;
     return true;
 }
@@ -76,22 +75,6 @@ static void note(const struct attribute_splice *splice, struct slice key, struct
             found->fields[i] = field;
         return;
     }
-}
-
-/* The size of a field whose tag, and length or number, are bytes of their own; 0: look closer. */
-static inline size_t plain_size(const uint8_t *at, size_t left)
-{
-    size_t size = 0;
-
-    if (left < 2 || at[0] < 8 || at[0] >= 0x80)
-        return 0;
-    if ((at[0] & 7) == PB_BYTES && at[1] < 0x80)
-        size = 2u + at[1];
-    else if ((at[0] & 7) == PB_FIXED64)
-        size = 9;
-    else if ((at[0] & 7) == PB_VARINT && at[1] < 0x80)
-        size = 2;
-    return size <= left ? size : 0;
 }
 
 /* Does an attribute's field say its key where encoders put it? */
@@ -112,7 +95,7 @@ void attribute_splice_find(
     found->twice = false;
     while (reader.at < reader.end) {
         const uint8_t *at = reader.at;
-        size_t size = plain_size(at, (size_t)(reader.end - at));
+        size_t size = pb_short_size(at, (size_t)(reader.end - at));
         if (size > 0 && (at[0] != tag || has_plain_key(at, size))) {
             if (at[0] == tag && (splice->sizes >> (at[3] & 63) & 1) != 0)
                 note(splice, slice_of(at + 4, at[3]), slice_of(at, size), found);

@@ -18,6 +18,7 @@ struct splice_step {
 };
 
 struct attribute_splice {
+    struct arena *arena; /* borrowed: bytes of the fields live in it */
     struct slice keys[SPLICE_KEYS_MAX];
     size_t key_count;
     uint64_t sizes; /* bits of the keys' sizes, modulo 64 */
@@ -27,9 +28,8 @@ struct attribute_splice {
 
 /* The key's index; SPLICE_KEYS_MAX when there are too many. Start-up only, as all that adds. */
 size_t attribute_splice_key(struct attribute_splice *splice, struct slice key);
-/* False when there are too many steps or keys. Bytes live in the arena; `value` is not used by DELETE. */
-bool attribute_splice_add(
-    struct attribute_splice *splice, struct arena *arena, enum splice_kind kind, struct slice key, const struct otlp_value *value);
+/* False when there are too many steps or keys. `value` is not used by DELETE. */
+bool attribute_splice_add(struct attribute_splice *splice, enum splice_kind kind, struct slice key, const struct otlp_value *value);
 
 /* Where each key stands in a message: the first attribute's whole field; data NULL: nowhere. */
 struct splice_found {

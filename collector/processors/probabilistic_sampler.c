@@ -258,12 +258,14 @@ struct span {
 };
 
 /*
- * Does the attribute that begins here, tag included, have another key than sampling.priority? Told from its first bytes; false: look closer.
- * Its length is at most one byte.
+ * Is the field that begins here, with a tag and a length of one byte each, none of those that are looked for? Attributes are told
+ * apart by their key's size, where encoders put it; false: look closer.
  */
-static inline bool is_other_attribute(const uint8_t *at, size_t size)
+static inline bool is_of_no_interest(const uint8_t *at, size_t size)
 {
-    return size > 3 && at[2] == (1 << 3 | PB_BYTES) && at[3] != sizeof("sampling.priority") - 1;
+    if (at[0] == (SPAN_ATTRIBUTES << 3 | PB_BYTES))
+        return size > 3 && at[2] == (1 << 3 | PB_BYTES) && at[3] != sizeof("sampling.priority") - 1;
+    return at[0] != (SPAN_TRACE_ID << 3 | PB_BYTES) && at[0] != (SPAN_TRACE_STATE << 3 | PB_BYTES);
 }
 
 static void scan_span(struct slice body, struct span *span)
@@ -273,11 +275,9 @@ static void scan_span(struct slice body, struct span *span)
 
     *span = (struct span){ .trace_id = { NULL, 0 } };
     for (;;) {
-        const uint8_t *at = reader.at;
-        size_t left = (size_t)(reader.end - at);
-        if (left >= 2 && at[0] == (SPAN_ATTRIBUTES << 3 | PB_BYTES) && at[1] < 0x80 && at[1] + 2u <= left &&
-            is_other_attribute(at, at[1] + 2u)) {
-            reader.at += at[1] + 2;
+        size_t size = pb_short_size(reader.at, (size_t)(reader.end - reader.at));
+        if (size > 0 && is_of_no_interest(reader.at, size)) {
+            reader.at += size;
             continue;
         }
         if (!pb_next(&reader, &field))

@@ -89,6 +89,7 @@ struct library_match {
 
 struct record_match {
     struct arena arena;
+    bool regexp; /* texts are patterns */
     struct text_set services, span_names, span_kinds, log_bodies, severity_texts, metric_names;
     struct attribute_matches attributes, resources;
     struct library_match *libraries;
@@ -114,10 +115,10 @@ static struct ottl_regex *compile(struct record_match *match, const char *patter
     return regex;
 }
 
-static bool make_set(struct record_match *match, const struct option_strings *texts, bool regexp, struct text_set *set, struct error *err)
+static bool make_set(struct record_match *match, const struct option_strings *texts, struct text_set *set, struct error *err)
 {
     *set = (struct text_set){ .texts = texts->items, .count = texts->count };
-    if (!regexp || texts->count == 0)
+    if (!match->regexp || texts->count == 0)
         return true;
     set->patterns = arena_alloc(&match->arena, texts->count * sizeof(*set->patterns));
     for (size_t i = 0; i < texts->count; i++) {
@@ -128,8 +129,7 @@ static bool make_set(struct record_match *match, const struct option_strings *te
     return true;
 }
 
-static bool make_attributes(
-    struct record_match *match, const struct option_list *list, bool regexp, struct attribute_matches *out, struct error *err)
+static bool make_attributes(struct record_match *match, const struct option_list *list, struct attribute_matches *out, struct error *err)
 {
     const struct match_attribute *settings = list->items;
 
@@ -141,7 +141,7 @@ static bool make_attributes(
         if (settings[i].value == NULL || settings[i].value->kind == CONFIG_NULL)
             continue;
         item->value = any_value_of(&match->arena, settings[i].value);
-        if (!regexp)
+        if (!match->regexp)
             continue;
         if (item->value.kind != OTLP_VALUE_STRING)
             return fail(err, "attribute \"%s\": a pattern has to be a text; put it in quotes", settings[i].key);
@@ -152,7 +152,7 @@ static bool make_attributes(
     return true;
 }
 
-static bool make_libraries(struct record_match *match, const struct record_match_settings *settings, bool regexp, struct error *err)
+static bool make_libraries(struct record_match *match, const struct record_match_settings *settings, struct error *err)
 {
     const struct match_library *libraries = settings->libraries.items;
 
@@ -160,8 +160,7 @@ static bool make_libraries(struct record_match *match, const struct record_match
     match->libraries = arena_alloc(&match->arena, (match->library_count + 1) * sizeof(*match->libraries));
     for (size_t i = 0; i < match->library_count; i++) {
         struct option_strings name = { &libraries[i].name, 1 }, version = { &libraries[i].version, libraries[i].version != NULL };
-        if (!make_set(match, &name, regexp, &match->libraries[i].name, err) ||
-            !make_set(match, &version, regexp, &match->libraries[i].version, err))
+        if (!make_set(match, &name, &match->libraries[i].name, err) || !make_set(match, &version, &match->libraries[i].version, err))
             return false;
     }
     return true;
@@ -225,22 +224,20 @@ unsigned record_match_signals(const struct record_match_settings *settings, stru
 
 static bool make(struct record_match *match, const struct record_match_settings *settings, struct error *err)
 {
-    bool regexp = strcmp(settings->match_type, "regexp") == 0;
-
-    if (!regexp && !check_kinds(&settings->span_kinds, err))
+    match->regexp = strcmp(settings->match_type, "regexp") == 0;
+    if (!match->regexp && !check_kinds(&settings->span_kinds, err))
         return false;
     match->by_severity = settings->severity_present;
     match->match_undefined = settings->severity.match_undefined;
     if (settings->severity.min != NULL && !severity_of(settings->severity.min->text, &match->severity_min))
         return fail(err, "log_severity_number.min: must be 0 to 24, or TRACE, DEBUG, INFO, WARN, ERROR, FATAL");
-    return make_set(match, &settings->services, regexp, &match->services, err) &&
-           make_set(match, &settings->span_names, regexp, &match->span_names, err) &&
-           make_set(match, &settings->span_kinds, regexp, &match->span_kinds, err) &&
-           make_set(match, &settings->log_bodies, regexp, &match->log_bodies, err) &&
-           make_set(match, &settings->log_severity_texts, regexp, &match->severity_texts, err) &&
-           make_set(match, &settings->metric_names, regexp, &match->metric_names, err) &&
-           make_attributes(match, &settings->attributes, regexp, &match->attributes, err) &&
-           make_attributes(match, &settings->resources, regexp, &match->resources, err) && make_libraries(match, settings, regexp, err);
+    return make_set(match, &settings->services, &match->services, err) && make_set(match, &settings->span_names, &match->span_names, err) &&
+           make_set(match, &settings->span_kinds, &match->span_kinds, err) &&
+           make_set(match, &settings->log_bodies, &match->log_bodies, err) &&
+           make_set(match, &settings->log_severity_texts, &match->severity_texts, err) &&
+           make_set(match, &settings->metric_names, &match->metric_names, err) &&
+           make_attributes(match, &settings->attributes, &match->attributes, err) &&
+           make_attributes(match, &settings->resources, &match->resources, err) && make_libraries(match, settings, err);
 }
 
 struct record_match *record_match_create(const struct record_match_settings *settings, struct error *err)

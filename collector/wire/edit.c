@@ -208,12 +208,17 @@ static inline bool is_attribute(const struct edit *edit, const struct edit_field
 
 static struct otlp_attribute read_attribute(const struct edit *edit, const struct edit_field *field)
 {
-    struct slice raw = { field_data(edit, field), field->size };
-    struct otlp_attributes one = otlp_attributes(raw, (enum otlp_attributes_field)field->number);
-    struct otlp_attribute attribute = { .raw = raw };
+    struct otlp_attribute attribute = { .raw = { field_data(edit, field), field->size } };
 
-    otlp_next_attribute(&one, &attribute);
+    otlp_attribute_of(field_content(edit, field), &attribute);
     return attribute;
+}
+
+/* Told from the first bytes of what encoders write: a short key in front. */
+static inline bool is_other_key(struct slice content, struct slice key)
+{
+    return content.size >= 2 && content.data[0] == (KEY << 3 | PB_BYTES) && content.data[1] + 2u < content.size &&
+           content.data[1] != key.size && content.data[1] < 0x80;
 }
 
 /* The next field, from `from` on, that is an attribute of that key; edit->count when there is none. */
@@ -223,7 +228,10 @@ static size_t find_attribute(const struct edit *edit, size_t from, struct slice 
 
     for (; i < edit->count; i++) {
         const struct edit_field *field = &edit->fields[i];
-        if (is_attribute(edit, field) && slice_equal(otlp_key_of(field_content(edit, field)), key))
+        if (!is_attribute(edit, field))
+            continue;
+        struct slice content = field_content(edit, field);
+        if (!is_other_key(content, key) && slice_equal(otlp_key_of(content), key))
             break;
     }
     return i;
@@ -238,10 +246,12 @@ static void remove_attributes(struct edit *edit, size_t from, struct slice key)
 bool edit_get_attribute(const struct edit *edit, struct slice key, struct otlp_value *value)
 {
     size_t index = find_attribute(edit, 0, key);
+    struct otlp_attribute attribute;
 
     if (index == edit->count)
         return false;
-    *value = read_attribute(edit, &edit->fields[index]).value;
+    otlp_attribute_of(field_content(edit, &edit->fields[index]), &attribute);
+    *value = attribute.value;
     return true;
 }
 

@@ -220,6 +220,8 @@ bool otlp_find_attribute(struct slice message, enum otlp_attributes_field field,
 /* The value of an AnyValue's content; the key of a KeyValue's content. */
 struct otlp_value otlp_value_of(struct slice any_value);
 struct slice otlp_key_of(struct slice key_value);
+/* Both of them; `raw` stays as it was. */
+void otlp_attribute_of(struct slice key_value, struct otlp_attribute *attribute);
 
 /* ---- splitting ---- */
 

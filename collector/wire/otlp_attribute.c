@@ -113,12 +113,26 @@ bool otlp_next_attribute(struct otlp_attributes *attributes, struct otlp_attribu
     return false;
 }
 
+/* Does the attribute whose field, tag included, is `size` bytes long at `at` say its key first, as encoders write it, and is it another one? */
+static inline bool is_other(const uint8_t *at, size_t size, struct slice key)
+{
+    return size >= 4 && at[2] == KEY_TAG && at[3] + 4u <= size && (at[3] != key.size || memcmp(at + 4, key.data, key.size) != 0);
+}
+
 bool otlp_find_attribute(struct slice message, enum otlp_attributes_field field, struct slice key, struct otlp_value *value)
 {
     struct pb_reader reader = pb_reader_of(message);
     struct pb_field attribute;
+    const uint8_t tag = (uint8_t)(field << 3 | PB_BYTES);
 
-    while (pb_next(&reader, &attribute)) {
+    while (reader.at < reader.end) {
+        size_t size = pb_short_size(reader.at, (size_t)(reader.end - reader.at));
+        if (size > 0 && (reader.at[0] != tag || is_other(reader.at, size, key))) {
+            reader.at += size;
+            continue;
+        }
+        if (!pb_next(&reader, &attribute))
+            return false;
         if (attribute.number != (uint32_t)field || attribute.type != PB_BYTES)
             continue;
         struct key_value key_value = split(attribute.bytes);
@@ -128,4 +142,12 @@ bool otlp_find_attribute(struct slice message, enum otlp_attributes_field field,
         }
     }
     return false;
+}
+
+void otlp_attribute_of(struct slice key_value, struct otlp_attribute *attribute)
+{
+    struct key_value parts = split(key_value);
+
+    attribute->key = parts.key;
+    attribute->value = otlp_value_of(parts.value);
 }

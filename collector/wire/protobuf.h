@@ -73,6 +73,22 @@ static inline bool pb_next_short(struct pb_reader *reader, struct pb_field *fiel
     return true;
 }
 
+/* For those who pass fields over: the size of one as above, which begins at `at`; 0: it is another one, ask pb_next. */
+static inline size_t pb_short_size(const uint8_t *at, size_t left)
+{
+    size_t size = 0;
+
+    if (left < 2 || at[0] < 8 || at[0] >= 0x80)
+        return 0;
+    if ((at[0] & 7) == PB_BYTES && at[1] < 0x80)
+        size = 2u + at[1];
+    else if ((at[0] & 7) == PB_FIXED64)
+        size = 9;
+    else if ((at[0] & 7) == PB_VARINT && at[1] < 0x80)
+        size = 2;
+    return size <= left ? size : 0;
+}
+
 /* False at the end and on failure; the caller looks at reader->failed once, after the loop. */
 static inline bool pb_next(struct pb_reader *reader, struct pb_field *field)
 {
