@@ -313,6 +313,7 @@ bool tail_work(const struct tail_session *session, enum tail_work work)
     for (size_t i = 0; !more && i < COMPACTIONS_A_TURN && tail_shard_compact(shard); i++)
         ;
     pthread_mutex_unlock(&shard->lock);
-    tail_hand_send(session->self, session->hand);
+    if (session->hand->output.bytes.size >= TAIL_OUTPUT_SIZE)
+        tail_hand_send(session->self, session->hand);
     return more;
 }

@@ -477,6 +477,7 @@ static bool make_room(const struct tail_session *wanted, size_t bytes)
         size_t turn = atomic_fetch_add(&self->turn, 1);
         session.shard = &session.store->shards[turn & (session.store->shard_count - 1)];
         tail_work(&session, TAIL_WORK_OLDEST);
+        tail_hand_send(self, session.hand);
         if (has_room(self, session.store, bytes))
             return true;
     }

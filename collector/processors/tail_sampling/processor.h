@@ -117,7 +117,7 @@ uint32_t tail_oldest_open(const struct tail_session *session);
 
 /* What is due now, or `count` of the oldest, or all. */
 enum tail_work { TAIL_WORK_DUE, TAIL_WORK_OLDEST, TAIL_WORK_ALL };
-/* One shard's share: decides, sends. Takes the shard's lock. Returns whether there is more to do. */
+/* One shard's share: decides, sends what has become large; the rest the caller sends. Takes the shard's lock. Returns whether there is more to do. */
 bool tail_work(const struct tail_session *session, enum tail_work work);
 struct tail_marks tail_marks_of(const struct tail_sampling *self, const struct tail_store *store, const struct tail_entry *entry);
 

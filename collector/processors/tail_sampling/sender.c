@@ -1,4 +1,7 @@
-/* The sender: a list of what was refused, each tried again after 100 ms, then twice as long, up to 5 s, or when the next stage asked for it. */
+/*
+ * The sender: a list of what was refused, in order. After a refusal nothing is tried for 100 ms, then twice as long, up to 5 s, or as long
+ * as the next stage asked for; what waits goes out together, up to a megabyte at a time.
+ */
 #include "collector/processors/tail_sampling/sender.h"
 
 #include <pthread.h>
@@ -9,7 +12,6 @@
 struct parcel {
     struct tail_sender *sender;
     struct batch *batch; /* kept until the outcome is known */
-    int64_t due_ns, delay_ns;
     bool awaited;
     struct parcel *next;
 };
@@ -18,9 +20,12 @@ struct tail_sender {
     pthread_mutex_t lock;
     struct component *owner; /* NULL: gone */
     size_t references;       /* the owner's, and one for each parcel */
-    struct parcel *waiting;  /* owned */
+    struct parcel *first, *last; /* that wait; owned */
+    int64_t due_ns, delay_ns;    /* when they are tried, and how long they wait after the next refusal */
     atomic_size_t bytes;
 };
+
+enum { TOGETHER = 1 << 20 };
 
 static const int64_t first_delay_ns = 100 * NANOS_PER_MILLI, last_delay_ns = 5 * NANOS_PER_SECOND;
 
@@ -58,20 +63,31 @@ static void end(struct parcel *parcel, struct outcome outcome)
     unref(sender);
 }
 
+static void append_locked(struct tail_sender *sender, struct parcel *parcel)
+{
+    parcel->next = NULL;
+    if (sender->last != NULL)
+        sender->last->next = parcel;
+    else
+        sender->first = parcel;
+    sender->last = parcel;
+    atomic_fetch_add(&sender->bytes, parcel->batch->bytes);
+}
+
 /* False when the owner is gone. */
 static bool put_off(struct parcel *parcel, int64_t retry_after_ns)
 {
     struct tail_sender *sender = parcel->sender;
+    int64_t delay_ns;
     bool kept;
 
-    parcel->delay_ns = parcel->delay_ns == 0 ? first_delay_ns : parcel->delay_ns * 2 < last_delay_ns ? parcel->delay_ns * 2 : last_delay_ns;
-    parcel->due_ns = clock_monotonic_nanos() + (retry_after_ns > parcel->delay_ns ? retry_after_ns : parcel->delay_ns);
     pthread_mutex_lock(&sender->lock);
     kept = sender->owner != NULL;
     if (kept) {
-        parcel->next = sender->waiting;
-        sender->waiting = parcel;
-        atomic_fetch_add(&sender->bytes, parcel->batch->bytes);
+        delay_ns = sender->delay_ns > 0 ? sender->delay_ns : first_delay_ns;
+        sender->delay_ns = delay_ns * 2 < last_delay_ns ? delay_ns * 2 : last_delay_ns;
+        sender->due_ns = clock_monotonic_nanos() + (retry_after_ns > delay_ns ? retry_after_ns : delay_ns);
+        append_locked(sender, parcel);
     }
     pthread_mutex_unlock(&sender->lock);
     return kept;
@@ -84,12 +100,12 @@ static void told(void *context, struct outcome outcome)
 
     if (outcome.verdict == VERDICT_RETRY && put_off(parcel, outcome.retry_after_ns))
         return;
-    if (outcome.verdict != VERDICT_ACCEPTED) {
-        pthread_mutex_lock(&sender->lock);
-        if (sender->owner != NULL)
-            component_count_dropped(sender->owner, SIGNAL_TRACES, outcome.reason != NULL ? outcome.reason : "refused", parcel->batch->records);
-        pthread_mutex_unlock(&sender->lock);
-    }
+    pthread_mutex_lock(&sender->lock);
+    if (outcome.verdict == VERDICT_ACCEPTED)
+        sender->delay_ns = 0;
+    else if (sender->owner != NULL)
+        component_count_dropped(sender->owner, SIGNAL_TRACES, outcome.reason != NULL ? outcome.reason : "refused", parcel->batch->records);
+    pthread_mutex_unlock(&sender->lock);
     end(parcel, outcome);
 }
 
@@ -106,6 +122,20 @@ static void attempt(struct parcel *parcel)
         component_emit(owner, batch);
 }
 
+/* Behind what waits already, if something does. */
+static bool waits(struct tail_sender *sender, struct parcel *parcel)
+{
+    bool others;
+
+    pthread_mutex_lock(&sender->lock);
+    sender->references++;
+    others = sender->first != NULL;
+    if (others)
+        append_locked(sender, parcel);
+    pthread_mutex_unlock(&sender->lock);
+    return others;
+}
+
 void tail_sender_send(struct tail_sender *sender, struct batch *batch, bool awaited)
 {
     struct parcel *parcel = calloc(1, sizeof(*parcel));
@@ -116,45 +146,81 @@ void tail_sender_send(struct tail_sender *sender, struct batch *batch, bool awai
         return;
     }
     *parcel = (struct parcel){ .sender = sender, .batch = batch, .awaited = awaited };
-    pthread_mutex_lock(&sender->lock);
-    sender->references++;
-    pthread_mutex_unlock(&sender->lock);
-    attempt(parcel);
+    if (!waits(sender, parcel))
+        attempt(parcel);
 }
 
-/* Those that are due, oldest refusal first. */
-static struct parcel *take_due(struct tail_sender *sender, int64_t now_ns, bool *more)
+static struct parcel *take_first_locked(struct tail_sender *sender)
 {
-    struct parcel *due = NULL, **link = &sender->waiting;
+    struct parcel *parcel = sender->first;
+
+    sender->first = parcel->next;
+    if (sender->first == NULL)
+        sender->last = NULL;
+    atomic_fetch_sub(&sender->bytes, parcel->batch->bytes);
+    return parcel;
+}
+
+/* What waits, from the front: parcels of one kind, as large as they may be together. NULL: nothing is due. */
+static struct parcel *take_due(struct tail_sender *sender, int64_t now_ns)
+{
+    struct parcel *list = NULL, *last = NULL;
+    size_t size = 0;
 
     pthread_mutex_lock(&sender->lock);
-    while (*link != NULL) {
-        struct parcel *parcel = *link;
-        if (parcel->due_ns > now_ns) {
-            link = &parcel->next;
-            continue;
-        }
-        *link = parcel->next;
-        parcel->next = due;
-        due = parcel;
-        atomic_fetch_sub(&sender->bytes, parcel->batch->bytes);
+    while (sender->due_ns <= now_ns && sender->first != NULL &&
+           (list == NULL || (sender->first->awaited == list->awaited && size + sender->first->batch->bytes <= TOGETHER))) {
+        struct parcel *parcel = take_first_locked(sender);
+        size += parcel->batch->bytes;
+        parcel->next = NULL;
+        if (last != NULL)
+            last->next = parcel;
+        else
+            list = parcel;
+        last = parcel;
     }
-    *more = sender->waiting != NULL;
     pthread_mutex_unlock(&sender->lock);
-    return due;
+    return list;
+}
+
+/* One parcel of a list of them. NULL: memory is out, and whoever waits was told so. */
+static struct parcel *join(struct tail_sender *sender, struct parcel *list)
+{
+    struct batch *batches = NULL, **link = &batches;
+    struct parcel *first = list;
+    size_t count = 0;
+
+    for (struct parcel *parcel = list, *next; parcel != NULL; parcel = next, count++) {
+        next = parcel->next;
+        parcel->batch->next = NULL;
+        *link = parcel->batch;
+        link = &parcel->batch->next;
+        if (parcel == first)
+            continue;
+        free(parcel);
+        unref(sender);
+    }
+    first->batch = batch_merge(batches, count);
+    if (first->batch != NULL)
+        return first;
+    free(first);
+    unref(sender);
+    return NULL;
 }
 
 bool tail_sender_work(struct tail_sender *sender, bool all)
 {
-    bool more;
-    struct parcel *due = take_due(sender, all ? INT64_MAX : clock_monotonic_nanos(), &more);
+    enum { ATTEMPTS = 64 };
+    struct parcel *due;
 
-    while (due != NULL) {
-        struct parcel *next = due->next;
-        attempt(due);
-        due = next;
+    for (size_t i = 0; i < ATTEMPTS && (due = take_due(sender, all ? INT64_MAX : clock_monotonic_nanos())) != NULL; i++) {
+        due = join(sender, due);
+        if (due != NULL)
+            attempt(due);
+        if (all)
+            break;
     }
-    return more || tail_sender_bytes(sender) > 0;
+    return tail_sender_bytes(sender) > 0;
 }
 
 size_t tail_sender_bytes(const struct tail_sender *sender)
@@ -171,8 +237,8 @@ size_t tail_sender_detach(struct tail_sender *sender)
         return 0;
     pthread_mutex_lock(&sender->lock);
     sender->owner = NULL;
-    list = sender->waiting;
-    sender->waiting = NULL;
+    list = sender->first;
+    sender->first = sender->last = NULL;
     pthread_mutex_unlock(&sender->lock);
     while (list != NULL) {
         struct parcel *next = list->next;

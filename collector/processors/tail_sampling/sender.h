@@ -18,7 +18,7 @@ size_t tail_sender_detach(struct tail_sender *sender);
 
 /* Sends (takes) the batch. awaited: its receipt is to hear what the destination said; else it is enough that a queue has it. */
 void tail_sender_send(struct tail_sender *sender, struct batch *batch, bool awaited);
-/* Sends again what is due (all: now); call it every now and then. Returns whether something still waits for its next attempt. */
+/* Sends again what is due (all: its first part, now); call it every now and then. Returns whether something still waits for its next attempt. */
 bool tail_sender_work(struct tail_sender *sender, bool all);
 
 /* Bytes of what has been refused and waits. */

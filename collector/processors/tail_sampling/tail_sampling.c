@@ -58,6 +58,7 @@ static void work_on(struct tail_sampling *self, size_t first, size_t step, enum 
         for (size_t turn = 0; tail_work(&session, work) && (work == TAIL_WORK_ALL || turn < TURNS_MAX); turn++)
             session.now_ms = tail_now_ms();
     }
+    tail_hand_send(self, hand);
     unpin(store);
     tail_hand_give_back(self, hand);
 }

@@ -206,6 +206,17 @@ static void what_is_not_sampled_is_settled_when_it_is_decided(void **state)
     finish(&fixture, &sink);
 }
 
+static void decide_all(struct tail_sampling *tail)
+{
+    struct tail_hand *hand = tail_hand_take(tail);
+    struct tail_store *store = atomic_load(&tail->store);
+
+    for (size_t i = 0; i < store->shard_count; i++)
+        tail_work(&(struct tail_session){ tail, store, &store->shards[i], hand, tail_now_ms() }, TAIL_WORK_ALL);
+    tail_hand_send(tail, hand);
+    tail_hand_give_back(tail, hand);
+}
+
 static void a_refusal_is_tried_again_until_it_is_taken(void **state)
 {
     struct fixture fixture;
@@ -218,17 +229,9 @@ static void a_refusal_is_tried_again_until_it_is_taken(void **state)
     sink.outcome = outcome_retry("full", 0);
     start(&fixture);
     send(tail, 1, 3, &durable, RECEIPT_DURABLE);
-    for (int i = 0; i < 3; i++) {
-        struct tail_hand *hand = tail_hand_take(tail);
-        tail_work(&(struct tail_session){ tail, atomic_load(&tail->store), &atomic_load(&tail->store)->shards[0], hand, tail_now_ms() }, TAIL_WORK_ALL);
-        tail_hand_give_back(tail, hand);
-        for (size_t k = 1; k < atomic_load(&tail->store)->shard_count; k++) {
-            hand = tail_hand_take(tail);
-            tail_work(&(struct tail_session){ tail, atomic_load(&tail->store), &atomic_load(&tail->store)->shards[k], hand, tail_now_ms() }, TAIL_WORK_ALL);
-            tail_hand_give_back(tail, hand);
-        }
+    decide_all(tail);
+    for (int i = 0; i < 3; i++)
         tail_sender_work(tail->sender, true);
-    }
     assert_true(sink.batches >= 3);
     assert_int_equal(durable.told, 0);
     assert_true(tail_sender_bytes(tail->sender) > 0);
