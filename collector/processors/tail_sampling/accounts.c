@@ -7,18 +7,28 @@
 #define OURS "weir_tail_sampling_"
 #define THEIRS "otelcol_processor_tail_sampling_"
 
-static const struct metric_spec traces_spec = { THEIRS "count_traces_sampled", "Count of traces that were sampled or not per sampling policy", METRIC_COUNTER };
-static const struct metric_spec spans_spec = { THEIRS "count_spans_sampled", "Count of spans that were sampled or not per sampling policy", METRIC_COUNTER };
-static const struct metric_spec asked_spec = { THEIRS "sampling_policy_execution_count", "Total number of executions of a specific sampling policy", METRIC_COUNTER };
-static const struct metric_spec decided_spec = { THEIRS "global_count_traces_sampled", "Global count of traces that were sampled or not by at least one policy", METRIC_COUNTER };
-static const struct metric_spec cached_spec = { THEIRS "early_releases_from_cache_decision", "Number of spans that were able to be immediately released due to a decision cache hit", METRIC_COUNTER };
+static const struct metric_spec traces_spec = { THEIRS "count_traces_sampled",
+    "Count of traces that were sampled or not per sampling policy", METRIC_COUNTER };
+static const struct metric_spec spans_spec = { THEIRS "count_spans_sampled", "Count of spans that were sampled or not per sampling policy",
+    METRIC_COUNTER };
+static const struct metric_spec asked_spec = { THEIRS "sampling_policy_execution_count",
+    "Total number of executions of a specific sampling policy", METRIC_COUNTER };
+static const struct metric_spec decided_spec = { THEIRS "global_count_traces_sampled",
+    "Global count of traces that were sampled or not by at least one policy", METRIC_COUNTER };
+static const struct metric_spec cached_spec = { THEIRS "early_releases_from_cache_decision",
+    "Number of spans that were able to be immediately released due to a decision cache hit", METRIC_COUNTER };
 static const struct metric_spec new_spec = { THEIRS "new_trace_id_received", "Counts the arrival of new traces", METRIC_COUNTER };
-static const struct metric_spec errors_spec = { THEIRS "sampling_policy_evaluation_error", "Count of sampling policy evaluation errors", METRIC_COUNTER };
-static const struct metric_spec large_spec = { THEIRS "traces_dropped_too_large", "Count of traces that were dropped because they were too large", METRIC_COUNTER };
-static const struct metric_spec memory_spec = { THEIRS "sampling_traces_on_memory", "Tracks the number of traces current on memory", METRIC_GAUGE };
+static const struct metric_spec errors_spec = { THEIRS "sampling_policy_evaluation_error", "Count of sampling policy evaluation errors",
+    METRIC_COUNTER };
+static const struct metric_spec large_spec = { THEIRS "traces_dropped_too_large",
+    "Count of traces that were dropped because they were too large", METRIC_COUNTER };
+static const struct metric_spec memory_spec = { THEIRS "sampling_traces_on_memory", "Tracks the number of traces current on memory",
+    METRIC_GAUGE };
 static const struct metric_spec late_spec = { OURS "late_spans", "Spans that came after the decision on their trace", METRIC_COUNTER };
-static const struct metric_spec without_spec = { OURS "spans_without_trace_id", "Spans without a trace id, each decided on alone", METRIC_COUNTER };
-static const struct metric_spec early_spec = { OURS "decided_early", "Traces that were decided before their time, by reason", METRIC_COUNTER };
+static const struct metric_spec without_spec = { OURS "spans_without_trace_id", "Spans without a trace id, each decided on alone",
+    METRIC_COUNTER };
+static const struct metric_spec early_spec = { OURS "decided_early", "Traces that were decided before their time, by reason",
+    METRIC_COUNTER };
 static const struct metric_spec open_spec = { OURS "held_traces", "Traces that wait for their decision", METRIC_GAUGE };
 static const struct metric_spec held_spec = { OURS "held_spans", "Spans that are held", METRIC_GAUGE };
 static const struct metric_spec bytes_spec = { OURS "held_bytes", "Memory that held spans and tables of traces take", METRIC_GAUGE };
@@ -36,7 +46,8 @@ static struct metric *make(const struct tail_sampling *self, const struct metric
 
 static const char *const decisions[] = { [TAIL_NOT_SAMPLED] = "not_sampled", [TAIL_SAMPLED] = "sampled", [TAIL_DROPPED] = "dropped" };
 
-static struct metric *make_decision(const struct tail_sampling *self, const struct metric_spec *spec, enum tail_decision decision, const char *policy)
+static struct metric *make_decision(
+    const struct tail_sampling *self, const struct metric_spec *spec, enum tail_decision decision, const char *policy)
 {
     const struct metric_label labels[] = { { "sampled", decision == TAIL_SAMPLED ? "true" : "false" }, { "decision", decisions[decision] },
         { policy != NULL ? "policy" : NULL, policy }, { NULL, NULL } };
@@ -143,9 +154,9 @@ void tail_accounts_create(struct tail_sampling *self)
 
 void tail_accounts_destroy(struct tail_accounts *accounts)
 {
-    struct metric *const singles[] = { accounts->decided[0], accounts->decided[1], accounts->decided[2], accounts->cached[0], accounts->cached[1],
-        accounts->late[0], accounts->late[1], accounts->new_traces, accounts->errors, accounts->too_large, accounts->without_id, accounts->open,
-        accounts->remembered, accounts->spans, accounts->bytes };
+    struct metric *const singles[] = { accounts->decided[0], accounts->decided[1], accounts->decided[2], accounts->cached[0],
+        accounts->cached[1], accounts->late[0], accounts->late[1], accounts->new_traces, accounts->errors, accounts->too_large,
+        accounts->without_id, accounts->open, accounts->remembered, accounts->spans, accounts->bytes };
 
     for (size_t i = 0; i < sizeof(singles) / sizeof(singles[0]); i++)
         metric_destroy(singles[i]);

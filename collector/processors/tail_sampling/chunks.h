@@ -32,10 +32,10 @@ struct tail_chunk {
 struct tail_chunks {
     struct tail_chunk *items; /* owned */
     uint32_t count, capacity;
-    uint32_t active; /* index + 1; 0: none */
-    uint32_t free;   /* index + 1 */
-    size_t bytes;    /* of all chunks */
-    size_t live;     /* of records that are not released */
+    uint32_t active;        /* index + 1; 0: none */
+    uint32_t free;          /* index + 1 */
+    size_t bytes;           /* of all chunks */
+    size_t live;            /* of records that are not released */
     atomic_size_t *account; /* borrowed; bytes are added to it */
 };
 

@@ -112,7 +112,9 @@ static uint32_t add(struct tail_heads *heads, const struct tail_head_bytes *want
     if (wanted->bytes.size > 0)
         memcpy(copy, wanted->bytes.data, wanted->bytes.size);
     head = &heads->items[index];
-    *head = (struct tail_held_head){ .hash = wanted->hash, .data = copy, .size = (uint32_t)wanted->bytes.size, .group_size = (uint32_t)wanted->group_size };
+    *head = (struct tail_held_head){
+        .hash = wanted->hash, .data = copy, .size = (uint32_t)wanted->bytes.size, .group_size = (uint32_t)wanted->group_size
+    };
     head->chain = heads->buckets[wanted->hash & (heads->bucket_count - 1)];
     heads->buckets[wanted->hash & (heads->bucket_count - 1)] = index;
     heads->used++;
@@ -126,7 +128,8 @@ uint32_t tail_heads_find(struct tail_heads *heads, const struct tail_head_bytes 
 
     for (; index != 0; index = heads->items[index].chain) {
         const struct tail_held_head *head = &heads->items[index];
-        if (head->hash == wanted->hash && head->group_size == wanted->group_size && slice_equal(slice_of(head->data, head->size), wanted->bytes))
+        if (head->hash == wanted->hash && head->group_size == wanted->group_size &&
+            slice_equal(slice_of(head->data, head->size), wanted->bytes))
             return index;
     }
     return add(heads, wanted);

@@ -43,7 +43,8 @@ static inline struct tail_head tail_heads_get(const struct tail_heads *heads, ui
 {
     const struct tail_held_head *head = &heads->items[index];
 
-    return (struct tail_head){ slice_of(head->data, head->group_size), slice_of(head->data + head->group_size, head->size - head->group_size) };
+    return (
+        struct tail_head){ slice_of(head->data, head->group_size), slice_of(head->data + head->group_size, head->size - head->group_size) };
 }
 
 #endif

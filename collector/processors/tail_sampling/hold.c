@@ -136,7 +136,10 @@ static void decide_alone(struct intake *intake, const struct incoming *span)
     struct tail_sampling *self = intake->session.self;
     struct tail_worker *worker = &intake->session.hand->worker;
     const struct tail_head_bytes head = bytes_of(intake->window, span->head);
-    struct tail_trace trace = { .spans = 1, .bytes = tail_span_size(span->body.size) + head.bytes.size, .worker = worker, .load = load_alone,
+    struct tail_trace trace = { .spans = 1,
+        .bytes = tail_span_size(span->body.size) + head.bytes.size,
+        .worker = worker,
+        .load = load_alone,
         .window = worker->window };
 
     worker->window[0] = (struct tail_span){ .body = span->body, .head = split_head(&head) };

@@ -61,7 +61,8 @@ static enum tail_decision evaluate(struct tail_policy *policy, struct tail_trace
         bool new_group = span->head.group.data != group || group == NULL;
 
         group = span->head.group.data;
-        if ((new_group && hits(self, trace, tail_head_message(span->head.group), OTLP_ATTRIBUTES_OF_RESOURCE)) || hits_span(self, trace, span))
+        if ((new_group && hits(self, trace, tail_head_message(span->head.group), OTLP_ATTRIBUTES_OF_RESOURCE)) ||
+            hits_span(self, trace, span))
             return invert ? TAIL_NOT_SAMPLED : TAIL_SAMPLED;
     }
     return invert ? TAIL_SAMPLED : TAIL_NOT_SAMPLED;

@@ -13,7 +13,8 @@ struct plain_policy {
     unsigned codes;     /* status_code: bits */
 };
 
-static struct plain_policy *make(const struct tail_leaf_settings *settings, enum tail_decision (*evaluate)(struct tail_policy *, struct tail_trace *))
+static struct plain_policy *make(
+    const struct tail_leaf_settings *settings, enum tail_decision (*evaluate)(struct tail_policy *, struct tail_trace *))
 {
     struct plain_policy *self = tail_policy_alloc(sizeof(*self));
 
@@ -47,7 +48,8 @@ static enum tail_decision evaluate_count(struct tail_policy *policy, struct tail
     const struct tail_leaf_settings *settings = ((struct plain_policy *)policy)->settings;
     int64_t spans = (int64_t)trace->spans;
 
-    return said(spans >= settings->span_count.min_spans && (settings->span_count.max_spans == 0 || spans <= settings->span_count.max_spans));
+    return said(
+        spans >= settings->span_count.min_spans && (settings->span_count.max_spans == 0 || spans <= settings->span_count.max_spans));
 }
 
 struct tail_policy *tail_span_count_create(const struct tail_leaf_settings *settings, struct error *err)

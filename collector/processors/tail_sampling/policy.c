@@ -169,13 +169,20 @@ struct tail_policy *tail_policy_create(const struct tail_policy_settings *settin
 static bool name_is_new(const struct tail_policies *policies, const char *name)
 {
     for (size_t i = 0; i < policies->count; i++) {
-        if (strcmp(policies->items[i].name, name) == 0)
+        const char *other = policies->items[i].name;
+        if (other != NULL && strcmp(other, name) == 0)
             return false;
     }
     return true;
 }
 
-static bool add_policy(struct tail_policies *policies, const struct tail_policy_settings *settings, const struct tail_settings *all, struct error *err)
+static bool is_of_type(const struct tail_policy_settings *settings, const char *type)
+{
+    return settings->type != NULL && strcmp(settings->type, type) == 0;
+}
+
+static bool add_policy(
+    struct tail_policies *policies, const struct tail_policy_settings *settings, const struct tail_settings *all, struct error *err)
 {
     struct tail_named_policy *item = &policies->items[policies->count];
 
@@ -187,10 +194,12 @@ static bool add_policy(struct tail_policies *policies, const struct tail_policy_
     if (item->policy == NULL)
         return fail_within(err, "policy \"%s\"", settings->name);
     item->name = settings->name;
-    item->drops = strcmp(settings->type, "drop") == 0;
+    item->drops = is_of_type(settings, "drop");
     policies->count++;
     if (all->strategy == TAIL_SPAN_INGEST && item->policy->stateful)
-        return fail(err, "policy \"%s\": with sampling_strategy span-ingest no policy may depend on what came before or comes later; use trace-complete", settings->name);
+        return fail(err,
+            "policy \"%s\": with sampling_strategy span-ingest no policy may depend on what came before or comes later; use trace-complete",
+            settings->name);
     return true;
 }
 
@@ -204,8 +213,7 @@ bool tail_policies_init(struct tail_policies *policies, const struct tail_settin
     policies->items = tail_policy_alloc((settings->policies.count + 1) * sizeof(*policies->items));
     for (int drops = 1; drops >= 0; drops--) {
         for (size_t i = 0; i < settings->policies.count; i++) {
-            bool is_drop = items[i].type != NULL && strcmp(items[i].type, "drop") == 0;
-            if (is_drop == (drops == 1) && !add_policy(policies, &items[i], settings, err))
+            if (is_of_type(&items[i], "drop") == (drops == 1) && !add_policy(policies, &items[i], settings, err))
                 return fail_within(err, "policies");
         }
     }

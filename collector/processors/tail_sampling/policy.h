@@ -20,7 +20,7 @@ enum tail_decision { TAIL_NOT_SAMPLED, TAIL_SAMPLED, TAIL_DROPPED, TAIL_FAILED }
 struct tail_policy {
     enum tail_decision (*evaluate)(struct tail_policy *self, struct tail_trace *trace);
     void (*destroy)(struct tail_policy *self); /* NULL: free() does */
-    bool stateful; /* what it says of a part of a trace may be another thing once more of it is known */
+    bool stateful;                             /* what it says of a part of a trace may be another thing once more of it is known */
 };
 
 /* NULL with the error. Settings are borrowed as long as the policy lives. */
@@ -35,7 +35,7 @@ struct tail_policies {
         const char *name; /* borrowed from the settings */
         struct tail_policy *policy;
         bool drops;
-    } *items; /* owned */
+    } * items; /* owned */
     size_t count;
     bool first_match;
 };

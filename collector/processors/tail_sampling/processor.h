@@ -14,13 +14,20 @@
 /* ---- counting ---- */
 
 /* Why a trace was decided before its time. */
-enum tail_early { TAIL_EARLY_NUM_TRACES, TAIL_EARLY_MEMORY, TAIL_EARLY_TRACE_SIZE, TAIL_EARLY_STOP, TAIL_EARLY_COUNT, TAIL_IN_TIME = TAIL_EARLY_COUNT };
+enum tail_early {
+    TAIL_EARLY_NUM_TRACES,
+    TAIL_EARLY_MEMORY,
+    TAIL_EARLY_TRACE_SIZE,
+    TAIL_EARLY_STOP,
+    TAIL_EARLY_COUNT,
+    TAIL_IN_TIME = TAIL_EARLY_COUNT
+};
 
 struct tail_accounts {
     struct tail_policy_account {
         struct metric *traces[3], *spans[3]; /* by what the policy said: enum tail_decision but TAIL_FAILED */
         struct metric *asked;
-    } *policies; /* owned */
+    } * policies; /* owned */
     size_t policy_count;
     struct metric *decided[3]; /* by enum tail_decision */
     struct metric *cached[2];  /* not sampled, sampled */
@@ -45,7 +52,7 @@ struct tail_hand {
     struct tail_worker worker;
     struct tail_writer writer;
     struct tail_output output;
-    struct batch *ended; /* handles to be settled without a lock */
+    struct batch *ended;        /* handles to be settled without a lock */
     struct tail_window *window; /* owned; NULL until spans come in */
     struct tail_hand *next;
 };
@@ -62,14 +69,14 @@ struct tail_sampling {
     struct component base;
     struct tail_settings settings;
     struct tail_policies policies;
-    uint16_t *policy_names; /* owned; in the store */
+    uint16_t *policy_names;             /* owned; in the store */
     _Atomic(struct tail_store *) store; /* owned */
     struct tail_sender *sender;         /* owned */
     struct tail_lane *lanes;            /* owned */
     size_t lane_count;
-    pthread_mutex_t lock; /* of the hands, and of a change of the store */
+    pthread_mutex_t lock;   /* of the hands, and of a change of the store */
     struct tail_hand *idle; /* owned */
-    atomic_size_t turn; /* which shard gives way next */
+    atomic_size_t turn;     /* which shard gives way next */
     atomic_uint_fast64_t marks;
     struct tail_accounts accounts;
 };

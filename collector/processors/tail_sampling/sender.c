@@ -18,8 +18,8 @@ struct parcel {
 
 struct tail_sender {
     pthread_mutex_t lock;
-    struct component *owner; /* NULL: gone */
-    size_t references;       /* the owner's, and one for each parcel */
+    struct component *owner;     /* NULL: gone */
+    size_t references;           /* the owner's, and one for each parcel */
     struct parcel *first, *last; /* that wait; owned */
     int64_t due_ns, delay_ns;    /* when they are tried, and how long they wait after the next refusal */
     atomic_size_t bytes;
@@ -186,26 +186,30 @@ static struct parcel *take_due(struct tail_sender *sender, int64_t now_ns)
 /* One parcel of a list of them. NULL: memory is out, and whoever waits was told so. */
 static struct parcel *join(struct tail_sender *sender, struct parcel *list)
 {
-    struct batch *batches = NULL, **link = &batches;
-    struct parcel *first = list;
+    struct batch *batches, **link;
+    struct parcel *rest = list->next;
     size_t count = 0;
 
-    for (struct parcel *parcel = list, *next; parcel != NULL; parcel = next, count++) {
-        next = parcel->next;
+    list->batch->next = NULL;
+    batches = list->batch;
+    for (link = &batches->next; rest != NULL; count++) {
+        struct parcel *parcel = rest;
+        rest = parcel->next;
         parcel->batch->next = NULL;
         *link = parcel->batch;
         link = &parcel->batch->next;
-        if (parcel == first)
-            continue;
         free(parcel);
-        unref(sender);
     }
-    first->batch = batch_merge(batches, count);
-    if (first->batch != NULL)
-        return first;
-    free(first);
-    unref(sender);
-    return NULL;
+    list->batch = batch_merge(batches, count + 1);
+    if (list->batch == NULL) {
+        free(list);
+        list = NULL;
+        count++;
+    }
+    pthread_mutex_lock(&sender->lock);
+    sender->references -= count; /* the owner's is left */
+    pthread_mutex_unlock(&sender->lock);
+    return list;
 }
 
 bool tail_sender_work(struct tail_sender *sender, bool all)

@@ -5,17 +5,31 @@
 #define POLICY(field) offsetof(struct tail_policy_settings, field)
 #define TAIL(field) offsetof(struct tail_settings, field)
 
-#define LEAF_TYPES                                                                                                                    \
-    "always_sample|latency|numeric_attribute|probabilistic|status_code|string_attribute|rate_limiting|bytes_limiting|span_count|"    \
+#define LEAF_TYPES                                                                                                                         \
+    "always_sample|latency|numeric_attribute|probabilistic|status_code|string_attribute|rate_limiting|bytes_limiting|span_count|"          \
     "trace_state|trace_flags|boolean_attribute|ottl_condition"
-#define TYPE(where, types) { "type", OPTION_STRING, where, NULL, types, "what the policy looks at", .flags = OPTION_REQUIRED }
-#define NAME(where, flags_) { "name", OPTION_STRING, where, NULL, NULL, "how counters and attributes call the policy", .flags = flags_ }
-#define KEY(where) { "key", OPTION_STRING, where, NULL, NULL, "of the attribute" }
-#define INVERT(where) { "invert_match", OPTION_BOOL, where, "false", NULL, "samples the traces in which neither a span nor a resource matches" }
+#define TYPE(where, types)                                                                                                                 \
+    {                                                                                                                                      \
+        "type", OPTION_STRING, where, NULL, types, "what the policy looks at", .flags = OPTION_REQUIRED                                    \
+    }
+#define NAME(where, is)                                                                                                                    \
+    {                                                                                                                                      \
+        "name", OPTION_STRING, where, NULL, NULL, "how counters and attributes call the policy", .flags = (is)                             \
+    }
+#define KEY(where)                                                                                                                         \
+    {                                                                                                                                      \
+        "key", OPTION_STRING, where, NULL, NULL, "of the attribute"                                                                        \
+    }
+#define INVERT(where)                                                                                                                      \
+    {                                                                                                                                      \
+        "invert_match", OPTION_BOOL, where, "false", NULL, "samples the traces in which neither a span nor a resource matches"             \
+    }
 
 static const struct option latency_options[] = {
-    { "threshold_ms", OPTION_INT, LEAF(latency.threshold_ms), "0", NULL, "traces that took this long or longer are sampled; with an upper bound: longer only" },
-    { "upper_threshold_ms", OPTION_INT, LEAF(latency.upper_threshold_ms), "0", NULL, "and that took no longer than this; 0: no upper bound" },
+    { "threshold_ms", OPTION_INT, LEAF(latency.threshold_ms), "0", NULL,
+        "traces that took this long or longer are sampled; with an upper bound: longer only" },
+    { "upper_threshold_ms", OPTION_INT, LEAF(latency.upper_threshold_ms), "0", NULL,
+        "and that took no longer than this; 0: no upper bound" },
     { 0 },
 };
 
@@ -28,8 +42,10 @@ static const struct option numeric_options[] = {
 };
 
 static const struct option probabilistic_options[] = {
-    { "hash_salt", OPTION_STRING, LEAF(probabilistic.hash_salt), NULL, NULL, "tiers with different salts decide independently of each other; default-hash-seed when left out" },
-    { "sampling_percentage", OPTION_DOUBLE, LEAF(probabilistic.sampling_percentage), "0", "0..", "share of the traces that is sampled; 100 and more: all" },
+    { "hash_salt", OPTION_STRING, LEAF(probabilistic.hash_salt), NULL, NULL,
+        "tiers with different salts decide independently of each other; default-hash-seed when left out" },
+    { "sampling_percentage", OPTION_DOUBLE, LEAF(probabilistic.sampling_percentage), "0", "0..",
+        "share of the traces that is sampled; 100 and more: all" },
     { 0 },
 };
 
@@ -41,8 +57,10 @@ static const struct option status_code_options[] = {
 static const struct option string_options[] = {
     KEY(LEAF(string.key)),
     { "values", OPTION_STRINGS, LEAF(string.values), NULL, NULL, "texts, or regular expressions, any of which matches" },
-    { "enabled_regex_matching", OPTION_BOOL, LEAF(string.regex), "false", NULL, "values are regular expressions of RE2's syntax, matched anywhere in the text" },
-    { "cache_max_size", OPTION_INT, LEAF(string.cache_max_size), "0", "0..1000000", "how many texts are remembered with what the regular expressions said; 0: 128" },
+    { "enabled_regex_matching", OPTION_BOOL, LEAF(string.regex), "false", NULL,
+        "values are regular expressions of RE2's syntax, matched anywhere in the text" },
+    { "cache_max_size", OPTION_INT, LEAF(string.cache_max_size), "0", "0..1000000",
+        "how many texts are remembered with what the regular expressions said; 0: 128" },
     INVERT(LEAF(string.invert_match)),
     { 0 },
 };
@@ -62,24 +80,29 @@ static const struct option trace_state_options[] = {
 
 static const struct option rate_options[] = {
     { "spans_per_second", OPTION_INT, LEAF(spans.per_second), "0", "0..", "spans that flow into the bucket each second" },
-    { "burst_capacity", OPTION_INT, LEAF(spans.burst_capacity), "0", "0..", "spans that the bucket holds, and the most that one trace may have; 0: twice spans_per_second" },
+    { "burst_capacity", OPTION_INT, LEAF(spans.burst_capacity), "0", "0..",
+        "spans that the bucket holds, and the most that one trace may have; 0: twice spans_per_second" },
     { 0 },
 };
 
 static const struct option bytes_options[] = {
     { "bytes_per_second", OPTION_INT, LEAF(bytes.per_second), "0", "0..", "bytes that flow into the bucket each second" },
-    { "burst_capacity", OPTION_INT, LEAF(bytes.burst_capacity), "0", "0..", "bytes that the bucket holds, and the most that one trace may have; 0: twice bytes_per_second" },
+    { "burst_capacity", OPTION_INT, LEAF(bytes.burst_capacity), "0", "0..",
+        "bytes that the bucket holds, and the most that one trace may have; 0: twice bytes_per_second" },
     { 0 },
 };
 
 static const struct option span_count_options[] = {
     { "min_spans", OPTION_INT, LEAF(span_count.min_spans), "0", "0..2147483647", "fewest spans of a trace that is sampled" },
-    { "max_spans", OPTION_INT, LEAF(span_count.max_spans), "0", "0..2147483647", "most spans of a trace that is sampled; 0: no upper bound" },
+    { "max_spans", OPTION_INT, LEAF(span_count.max_spans), "0", "0..2147483647",
+        "most spans of a trace that is sampled; 0: no upper bound" },
     { 0 },
 };
 
 static const struct option ottl_options[] = {
-    { "error_mode", OPTION_STRING, LEAF(ottl.error_mode), NULL, "ignore|silent|propagate", "what becomes of a condition that fails: ignore takes it as not holding and logs it, silent (as when left out) does not log, propagate passes the policy over for that trace" },
+    { "error_mode", OPTION_STRING, LEAF(ottl.error_mode), NULL, "ignore|silent|propagate",
+        "what becomes of a condition that fails: ignore takes it as not holding and logs it, silent (as when left out) does not log, "
+        "propagate passes the policy over for that trace" },
     { "span", OPTION_ANY, LEAF(ottl.span), NULL, NULL, "conditions on spans, any of which samples the trace" },
     { "spanevent", OPTION_ANY, LEAF(ottl.spanevent), NULL, NULL, "conditions on span events, any of which samples the trace" },
     { 0 },
@@ -118,9 +141,18 @@ static const struct option not_options[] = {
     { 0 },
 };
 
-#define NOT { "not", OPTION_BLOCK, 0, NULL, NULL, "the opposite of another policy", not_options }
-#define LEAVES { "", OPTION_INCLUDE, POLICY(leaf), NULL, NULL, NULL, leaf_options }
-#define LIST(key_, field, table, help_) { key_, OPTION_LIST, POLICY(field), NULL, NULL, help_, table, sizeof(struct tail_policy_settings) }
+#define NOT                                                                                                                                \
+    {                                                                                                                                      \
+        "not", OPTION_BLOCK, 0, NULL, NULL, "the opposite of another policy", not_options                                                  \
+    }
+#define LEAVES                                                                                                                             \
+    {                                                                                                                                      \
+        "", OPTION_INCLUDE, POLICY(leaf), NULL, NULL, NULL, leaf_options                                                                   \
+    }
+#define LIST(key_, field, table, help_)                                                                                                    \
+    {                                                                                                                                      \
+        key_, OPTION_LIST, POLICY(field), NULL, NULL, help_, table, sizeof(struct tail_policy_settings)                                    \
+    }
 
 static const struct option joined_options[] = {
     NAME(POLICY(name), 0),
@@ -140,7 +172,10 @@ static const struct option drop_options[] = {
     { 0 },
 };
 
-#define AND { "and", OPTION_BLOCK, 0, NULL, NULL, "several policies at once", and_options }
+#define AND                                                                                                                                \
+    {                                                                                                                                      \
+        "and", OPTION_BLOCK, 0, NULL, NULL, "several policies at once", and_options                                                        \
+    }
 
 static const struct option part_options[] = {
     NAME(POLICY(name), 0),
@@ -152,15 +187,19 @@ static const struct option part_options[] = {
 
 static const struct option allocation_options[] = {
     { "policy", OPTION_STRING, offsetof(struct tail_rate_allocation, policy), NULL, NULL, "name of one of composite_sub_policy" },
-    { "percent", OPTION_INT, offsetof(struct tail_rate_allocation, percent), "0", NULL, "its share of max_total_spans_per_second; 0: an equal share" },
+    { "percent", OPTION_INT, offsetof(struct tail_rate_allocation, percent), "0", NULL,
+        "its share of max_total_spans_per_second; 0: an equal share" },
     { 0 },
 };
 
 static const struct option composite_options[] = {
-    { "max_total_spans_per_second", OPTION_INT, POLICY(max_total_spans_per_second), "0", NULL, "most spans that each part may sample in a second" },
-    { "policy_order", OPTION_STRINGS, POLICY(policy_order), NULL, NULL, "has no effect, as in the OpenTelemetry Collector: parts are asked in the order of composite_sub_policy" },
+    { "max_total_spans_per_second", OPTION_INT, POLICY(max_total_spans_per_second), "0", NULL,
+        "most spans that each part may sample in a second" },
+    { "policy_order", OPTION_STRINGS, POLICY(policy_order), NULL, NULL,
+        "has no effect, as in the OpenTelemetry Collector: parts are asked in the order of composite_sub_policy" },
     LIST("composite_sub_policy", composite_policies, part_options, "the parts; the first that samples the trace decides, within its rate"),
-    { "rate_allocation", OPTION_LIST, POLICY(rate_allocation), NULL, NULL, "the parts' rates; a part that is not listed samples nothing", allocation_options, sizeof(struct tail_rate_allocation) },
+    { "rate_allocation", OPTION_LIST, POLICY(rate_allocation), NULL, NULL, "the parts' rates; a part that is not listed samples nothing",
+        allocation_options, sizeof(struct tail_rate_allocation) },
     { 0 },
 };
 
@@ -176,25 +215,39 @@ static const struct option policy_options[] = {
 };
 
 static const struct option cache_options[] = {
-    { "sampled_cache_size", OPTION_INT, TAIL(sampled_cache_size), "0", "0..1000000000", "how many sampled traces are remembered beyond num_traces; 0: none" },
-    { "non_sampled_cache_size", OPTION_INT, TAIL(non_sampled_cache_size), "0", "0..1000000000", "how many traces that were not sampled are remembered beyond num_traces; 0: none" },
+    { "sampled_cache_size", OPTION_INT, TAIL(sampled_cache_size), "0", "0..1000000000",
+        "how many sampled traces are remembered beyond num_traces; 0: none" },
+    { "non_sampled_cache_size", OPTION_INT, TAIL(non_sampled_cache_size), "0", "0..1000000000",
+        "how many traces that were not sampled are remembered beyond num_traces; 0: none" },
     { 0 },
 };
 
 const struct option tail_options[] = {
-    { "sampling_strategy", OPTION_ENUM, TAIL(strategy), "trace-complete", "trace-complete|span-ingest", "decide on the whole trace once the wait is over, or on each part as it comes in" },
+    { "sampling_strategy", OPTION_ENUM, TAIL(strategy), "trace-complete", "trace-complete|span-ingest",
+        "decide on the whole trace once the wait is over, or on each part as it comes in" },
     { "decision_wait", OPTION_DURATION, TAIL(decision_wait_ns), "30s", NULL, "how long a trace is held from its first span on" },
-    { "decision_wait_after_root_received", OPTION_DURATION, TAIL(decision_wait_after_root_ns), "0s", NULL, "how long it is held from its root span on, when that ends earlier; 0: no difference" },
-    { "num_traces", OPTION_INT, TAIL(num_traces), "50000", "1..100000000", "most traces held or remembered; beyond it the oldest is forgotten, or decided early on what is there of it" },
+    { "decision_wait_after_root_received", OPTION_DURATION, TAIL(decision_wait_after_root_ns), "0s", NULL,
+        "how long it is held from its root span on, when that ends earlier; 0: no difference" },
+    { "num_traces", OPTION_INT, TAIL(num_traces), "50000", "1..100000000",
+        "most traces held or remembered; beyond it the oldest is forgotten, or decided early on what is there of it" },
     { "expected_new_traces_per_sec", OPTION_INT, TAIL(expected_new_traces_per_sec), "0", "0..", "how large tables are at the start" },
-    { "sample_on_first_match", OPTION_BOOL, TAIL(sample_on_first_match), "false", NULL, "ask no further policies once one has sampled the trace" },
-    { "block_on_overflow", OPTION_BOOL, TAIL(block_on_overflow), "false", NULL, "refuse new spans (to be sent again later) when num_traces or max_memory_mib is reached, in the place of deciding early" },
-    { "drop_pending_traces_on_shutdown", OPTION_BOOL, TAIL(drop_pending_traces_on_shutdown), "false", NULL, "drop traces that are held when weir stops, in the place of deciding on what is there of them" },
-    { "maximum_trace_size_bytes", OPTION_INT, TAIL(maximum_trace_size_bytes), "0", "0..", "larger traces are dropped as soon as they are; 0: none are" },
+    { "sample_on_first_match", OPTION_BOOL, TAIL(sample_on_first_match), "false", NULL,
+        "ask no further policies once one has sampled the trace" },
+    { "block_on_overflow", OPTION_BOOL, TAIL(block_on_overflow), "false", NULL,
+        "refuse new spans (to be sent again later) when num_traces or max_memory_mib is reached, in the place of deciding early" },
+    { "drop_pending_traces_on_shutdown", OPTION_BOOL, TAIL(drop_pending_traces_on_shutdown), "false", NULL,
+        "drop traces that are held when weir stops, in the place of deciding on what is there of them" },
+    { "maximum_trace_size_bytes", OPTION_INT, TAIL(maximum_trace_size_bytes), "0", "0..",
+        "larger traces are dropped as soon as they are; 0: none are" },
     { "decision_cache", OPTION_BLOCK, 0, NULL, NULL, "decisions that are remembered for late spans", cache_options },
-    { "policies", OPTION_LIST, TAIL(policies), NULL, NULL, "what is sampled", policy_options, sizeof(struct tail_policy_settings), .flags = OPTION_REQUIRED },
-    { "max_memory_mib", OPTION_INT, TAIL(max_memory_mib), "1024", "1..1048576", "most memory for held spans; beyond it the oldest traces are decided early", .flags = OPTION_WEIR },
-    { "record_policy", OPTION_BOOL, TAIL(record_policy), "false", NULL, "write the name of the policy that sampled a trace to its scopes, as tailsampling.policy (and tailsampling.composite_policy, tailsampling.cached_decision); a feature gate of the OpenTelemetry Collector", .flags = OPTION_WEIR },
+    { "policies", OPTION_LIST, TAIL(policies), NULL, NULL, "what is sampled", policy_options, sizeof(struct tail_policy_settings),
+        .flags = OPTION_REQUIRED },
+    { "max_memory_mib", OPTION_INT, TAIL(max_memory_mib), "1024", "1..1048576",
+        "most memory for held spans; beyond it the oldest traces are decided early", .flags = OPTION_WEIR },
+    { "record_policy", OPTION_BOOL, TAIL(record_policy), "false", NULL,
+        "write the name of the policy that sampled a trace to its scopes, as tailsampling.policy (and tailsampling.composite_policy, "
+        "tailsampling.cached_decision); a feature gate of the OpenTelemetry Collector",
+        .flags = OPTION_WEIR },
     { "num_shards", OPTION_IGNORED, 0, NULL, NULL, "weir shards by trace id on its own" },
     { "tail_storage", OPTION_UNSUPPORTED, 0, NULL, NULL, "spans are held in memory" },
     { 0 },

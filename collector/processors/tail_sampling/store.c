@@ -206,7 +206,8 @@ static bool move_trace(struct tail_shard *shard, struct tail_entry *entry, uint3
             if (!move_record(shard, entry, previous, at))
                 return false;
             uint32_t moved = previous != 0 ? tail_chunks_at(&shard->chunks, previous)->next : entry->first;
-            bool was_last = shard->chunks.items[number - 1].live == sizeof(struct tail_record) + ((tail_chunks_at(&shard->chunks, at)->size + 3U) & ~3U);
+            bool was_last = shard->chunks.items[number - 1].live ==
+                            sizeof(struct tail_record) + ((tail_chunks_at(&shard->chunks, at)->size + 3U) & ~3U);
             tail_chunks_release(&shard->chunks, at);
             if (was_last)
                 return false; /* the chunk is gone */

@@ -37,13 +37,13 @@ struct tail_shard {
 enum { TAIL_SHARDS_MAX = 16, TAIL_NAMES_MAX = 4096 };
 
 struct tail_store {
-    struct tail_shard *shards; /* owned */
-    size_t shard_count;        /* a power of two */
-    atomic_size_t bytes;       /* of everything that is held */
-    atomic_size_t traces;      /* held and remembered */
-    atomic_size_t open;        /* held */
-    atomic_size_t spans;       /* held */
-    atomic_int users;          /* on their way through it */
+    struct tail_shard *shards;   /* owned */
+    size_t shard_count;          /* a power of two */
+    atomic_size_t bytes;         /* of everything that is held */
+    atomic_size_t traces;        /* held and remembered */
+    atomic_size_t open;          /* held */
+    atomic_size_t spans;         /* held */
+    atomic_int users;            /* on their way through it */
     char *names[TAIL_NAMES_MAX]; /* owned; of policies, 0 stands for none */
     atomic_size_t name_count;
 };
@@ -67,7 +67,7 @@ static inline struct tail_shard *tail_store_shard(const struct tail_store *store
 /* Takes the handle. 0: memory is out, and the handle is the caller's still. */
 uint32_t tail_shard_add_holder(struct tail_shard *shard, struct batch *handle);
 /* One span less; the handle of the last one goes to the front of *ended, to be settled without the lock. */
-void tail_shard_leave_holder(struct tail_shard *shard, uint32_t holder, struct batch **ended);
+void tail_shard_leave_holder(struct tail_shard *shard, uint32_t index, struct batch **ended);
 
 /* Appends a span to a trace. False: memory is out, and nothing has changed. */
 struct tail_addition {

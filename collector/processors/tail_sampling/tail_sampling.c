@@ -78,7 +78,8 @@ static size_t count_shards(const struct tail_settings *settings)
 {
     size_t count = 1;
 
-    while (count < TAIL_SHARDS_MAX && (int64_t)count * 2 * TRACES_A_SHARD <= settings->num_traces && (int64_t)count * 2 * MIB_A_SHARD <= settings->max_memory_mib)
+    while (count < TAIL_SHARDS_MAX && (int64_t)count * 2 * TRACES_A_SHARD <= settings->num_traces &&
+           (int64_t)count * 2 * MIB_A_SHARD <= settings->max_memory_mib)
         count *= 2;
     return count;
 }
@@ -122,7 +123,7 @@ static bool tail_validate(struct component *component, struct error *err)
 
 static bool start_lanes(struct tail_sampling *self, struct error *err)
 {
-    self->lane_count = loop_data_count() > 0 ? loop_data_count() : 1;
+    self->lane_count = loop_data_count();
     self->lanes = tail_policy_alloc(self->lane_count * sizeof(*self->lanes));
     for (size_t i = 0; i < self->lane_count; i++) {
         self->lanes[i] = (struct tail_lane){ self, NULL, i };

@@ -31,7 +31,7 @@ struct tail_trace {
     void (*load)(struct tail_trace *trace, bool again);
     const void *source;
     uint32_t from, at; /* the source's: where the trace begins, and where it goes on */
-    size_t start; /* of the window within the trace */
+    size_t start;      /* of the window within the trace */
     size_t count;
     struct tail_span *window; /* TAIL_WINDOW of them */
 };

@@ -64,7 +64,7 @@ void tail_traces_reserve(struct tail_traces *traces, uint32_t count)
 
 static bool add_page(struct tail_traces *traces)
 {
-    struct payload **pages = realloc(traces->pages, (traces->page_count + 1) * sizeof(*pages));
+    struct payload **pages = realloc(traces->pages, (traces->page_count + 1) * sizeof(struct payload *));
 
     if (pages == NULL)
         return false;

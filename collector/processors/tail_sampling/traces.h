@@ -45,7 +45,7 @@ struct tail_traces {
     uint32_t page_count;
     uint32_t *buckets; /* owned */
     uint32_t bucket_count;
-    uint32_t top;   /* entries ever used, with 0, which stands for none */
+    uint32_t top; /* entries ever used, with 0, which stands for none */
     uint32_t free;
     uint32_t count; /* in all lists */
     struct tail_list lists[TAIL_STATE_COUNT];

@@ -27,7 +27,8 @@ static struct slice marked_scope(struct tail_writer *writer, struct slice fields
     set_text(&writer->edit, SLICE("tailsampling.composite_policy"), marks->composite);
     set_text(&writer->edit, SLICE("tailsampling.policy"), marks->policy);
     if (marks->cached)
-        edit_set_attribute(&writer->edit, SLICE("tailsampling.cached_decision"), &(struct otlp_value){ .kind = OTLP_VALUE_BOOL, .integer = 1 });
+        edit_set_attribute(
+            &writer->edit, SLICE("tailsampling.cached_decision"), &(struct otlp_value){ .kind = OTLP_VALUE_BOOL, .integer = 1 });
     buffer_clear(&writer->scope);
     edit_write(&writer->edit, SCOPE, &writer->scope);
     while (pb_next(&reader, &field)) {
@@ -37,7 +38,8 @@ static struct slice marked_scope(struct tail_writer *writer, struct slice fields
     return writer->scope.failed ? fields : buffer_slice(&writer->scope);
 }
 
-void tail_write_head(struct tail_writer *writer, struct buffer *out, const struct tail_head *head, const struct tail_marks *marks, size_t spans_size)
+void tail_write_head(
+    struct tail_writer *writer, struct buffer *out, const struct tail_head *head, const struct tail_marks *marks, size_t spans_size)
 {
     bool marked = marks->policy != NULL || marks->composite != NULL || marks->cached;
     struct slice scope = marked ? marked_scope(writer, head->scope, marks) : head->scope;

@@ -19,7 +19,8 @@ struct tail_writer {
 void tail_writer_fini(struct tail_writer *writer);
 
 /* Appends a resource group with one scope group whose spans, `spans_size` bytes of fields, the caller appends next. */
-void tail_write_head(struct tail_writer *writer, struct buffer *out, const struct tail_head *head, const struct tail_marks *marks, size_t spans_size);
+void tail_write_head(
+    struct tail_writer *writer, struct buffer *out, const struct tail_head *head, const struct tail_marks *marks, size_t spans_size);
 
 static inline size_t tail_span_size(size_t body)
 {

@@ -66,7 +66,8 @@ static void put_resource_text(struct sample *sample, const char *key, const char
 {
     size_t resource = pb_open(&sample->group, 1);
 
-    put_attribute(&sample->group, OTLP_ATTRIBUTES_OF_RESOURCE, key, &(struct otlp_value){ .kind = OTLP_VALUE_STRING, .bytes = slice_of_string(text) });
+    put_attribute(&sample->group, OTLP_ATTRIBUTES_OF_RESOURCE, key,
+        &(struct otlp_value){ .kind = OTLP_VALUE_STRING, .bytes = slice_of_string(text) });
     pb_close(&sample->group, resource);
 }
 
@@ -171,13 +172,14 @@ static void a_share_of_the_hashes_is_rounded_as_upstream(void **state)
         double ratio;
         uint64_t threshold;
     } rows[] = { { 0.1, 0x19999999999999ff }, { 0.075, 0x13333333333332ff }, { 0.5, 0x7fffffffffffffff }, { 0.25, 0x3fffffffffffffff },
-        { 1e-9, 0x44b82fa09 }, { 0.9999999999999999, 0xfffffffffffff7ff }, { 0.01, 0x28f5c28f5c28f5f }, { 0.03, 0x7ae147ae147adff }, { 0, 0 },
-        { 1, UINT64_MAX }, { 7, UINT64_MAX }, { -1, 0 }, { 5e-324, 0 } };
+        { 1e-9, 0x44b82fa09 }, { 0.9999999999999999, 0xfffffffffffff7ff }, { 0.01, 0x28f5c28f5c28f5f }, { 0.03, 0x7ae147ae147adff },
+        { 0, 0 }, { 1, UINT64_MAX }, { 7, UINT64_MAX }, { -1, 0 }, { 5e-324, 0 } };
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         assert_int_equal(tail_threshold(rows[i].ratio), rows[i].threshold);
-    assert_int_equal(tail_hash("default-hash-seed", (const uint8_t[]){ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 }), 0xdbcf64d5420f4cad);
+    assert_int_equal(
+        tail_hash("default-hash-seed", (const uint8_t[]){ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 }), 0xdbcf64d5420f4cad);
 }
 
 static void a_bucket_gives_what_flows_in_and_no_more_than_it_holds(void **state)
@@ -201,9 +203,9 @@ static void a_trace_state_is_read_when_all_of_it_is_right(void **state)
 {
     const struct {
         const char *state, *value; /* NULL: refused */
-    } rows[] = { { "k=v", "v" }, { "a=1,k=v,z=2", "v" }, { "a=1,,k=v", "v" }, { " k=v \t", "v" }, { "a=1", "" }, { "k=", NULL }, { "k", NULL },
-        { "K=v", NULL }, { "k=v,k=w", NULL }, { "k=a=b", NULL }, { "1k=v", NULL }, { "1a@k=v,k=x", "x" }, { "a@1=v", NULL }, { "k=v,a=\x7f", NULL },
-        { "a@b@c=v", NULL }, { "a1_-*/@s=v,k=x y", "x y" }, { "a= b,k=v", "v" } };
+    } rows[] = { { "k=v", "v" }, { "a=1,k=v,z=2", "v" }, { "a=1,,k=v", "v" }, { " k=v \t", "v" }, { "a=1", "" }, { "k=", NULL },
+        { "k", NULL }, { "K=v", NULL }, { "k=v,k=w", NULL }, { "k=a=b", NULL }, { "1k=v", NULL }, { "1a@k=v,k=x", "x" }, { "a@1=v", NULL },
+        { "k=v,a=\x7f", NULL }, { "a@b@c=v", NULL }, { "a1_-*/@s=v,k=x y", "x y" }, { "a= b,k=v", "v" } };
     struct buffer many = { .data = NULL };
     struct slice value;
 
@@ -235,7 +237,8 @@ static void latency_looks_at_the_trace_up_to_each_span(void **state)
     check(ONE("type: latency, latency: {threshold_ms: 99, upper_threshold_ms: 100}"), &sample, TAIL_SAMPLED);
     add_span(&sample, 900, 1050);
     check(ONE("type: latency, latency: {threshold_ms: 200}"), &sample, TAIL_SAMPLED);
-    check(ONE("type: latency, latency: {threshold_ms: 50, upper_threshold_ms: 150}"), &sample, TAIL_SAMPLED); /* the first alone was within */
+    check(
+        ONE("type: latency, latency: {threshold_ms: 50, upper_threshold_ms: 150}"), &sample, TAIL_SAMPLED); /* the first alone was within */
     sample_fini(&sample);
     pb_put_fixed64(add_span(&sample, 0, 0), 8, UINT64_MAX); /* a time that is before 1970 when taken as signed */
     check(ONE("type: latency, latency: {threshold_ms: 1}"), &sample, TAIL_NOT_SAMPLED);
@@ -262,15 +265,19 @@ static void attributes_of_another_kind_are_that_kinds_zero(void **state)
     check(ONE("type: boolean_attribute, boolean_attribute: {key: truth, value: true, invert_match: true}"), &sample, TAIL_NOT_SAMPLED);
     check(ONE("type: string_attribute, string_attribute: {key: service, values: [cart, shop]}"), &sample, TAIL_SAMPLED);
     check(ONE("type: string_attribute, string_attribute: {key: service, values: [shop], invert_match: true}"), &sample, TAIL_NOT_SAMPLED);
-    check(ONE("type: string_attribute, string_attribute: {key: text, values: [lue$], enabled_regex_matching: true}"), &sample, TAIL_SAMPLED);
-    check(ONE("type: string_attribute, string_attribute: {key: text, values: [^lue], enabled_regex_matching: true}"), &sample, TAIL_NOT_SAMPLED);
-    check(ONE("type: string_attribute, string_attribute: {key: number, values: ['^$'], enabled_regex_matching: true}"), &sample, TAIL_NOT_SAMPLED);
+    check(
+        ONE("type: string_attribute, string_attribute: {key: text, values: [lue$], enabled_regex_matching: true}"), &sample, TAIL_SAMPLED);
+    check(ONE("type: string_attribute, string_attribute: {key: text, values: [^lue], enabled_regex_matching: true}"), &sample,
+        TAIL_NOT_SAMPLED);
+    check(ONE("type: string_attribute, string_attribute: {key: number, values: ['^$'], enabled_regex_matching: true}"), &sample,
+        TAIL_NOT_SAMPLED);
     sample_fini(&sample);
 }
 
 static void what_a_regular_expression_said_is_remembered_and_stays_right(void **state)
 {
-    static const char yaml[] = ONE("type: string_attribute, string_attribute: {key: k, values: ['^a.*7$'], enabled_regex_matching: true, cache_max_size: 3}");
+    static const char yaml[] =
+        ONE("type: string_attribute, string_attribute: {key: k, values: ['^a.*7$'], enabled_regex_matching: true, cache_max_size: 3}");
     struct rig *rig = calloc(1, sizeof(*rig));
     struct error err;
     char text[400];
@@ -330,11 +337,13 @@ static void conditions_are_asked_of_spans_and_events(void **state)
     pb_close(span, event);
     put_resource_text(&sample, "service", "shop");
     check(ONE("type: ottl_condition, ottl_condition: {span: ['name == \"name\"']}"), &sample, TAIL_SAMPLED);
-    check(ONE("type: ottl_condition, ottl_condition: {span: ['span.name == \"x\"', 'resource.attributes[\"service\"] == \"shop\"']}"), &sample, TAIL_SAMPLED);
+    check(ONE("type: ottl_condition, ottl_condition: {span: ['span.name == \"x\"', 'resource.attributes[\"service\"] == \"shop\"']}"),
+        &sample, TAIL_SAMPLED);
     check(ONE("type: ottl_condition, ottl_condition: {spanevent: ['name == \"exception\"']}"), &sample, TAIL_SAMPLED);
     check(ONE("type: ottl_condition, ottl_condition: {spanevent: ['name == \"other\"']}"), &sample, TAIL_NOT_SAMPLED);
     check(ONE("type: ottl_condition, ottl_condition: {error_mode: propagate, span: ['ParseJSON(name) == nil']}"), &sample, TAIL_FAILED);
-    check(ONE("type: ottl_condition, ottl_condition: {error_mode: silent, span: ['ParseJSON(name) == nil', 'true']}"), &sample, TAIL_SAMPLED);
+    check(
+        ONE("type: ottl_condition, ottl_condition: {error_mode: silent, span: ['ParseJSON(name) == nil', 'true']}"), &sample, TAIL_SAMPLED);
     sample_fini(&sample);
 }
 
@@ -345,18 +354,27 @@ static void policies_of_policies(void **state)
     (void)state;
     add_span(&sample, 1000, 2000);
     add_span(&sample, 1000, 2000);
-    check(ONE("type: and, and: {and_sub_policy: [{type: always_sample}, {type: latency, latency: {threshold_ms: 1000}}]}"), &sample, TAIL_SAMPLED);
-    check(ONE("type: and, and: {and_sub_policy: [{type: always_sample}, {type: latency, latency: {threshold_ms: 1001}}]}"), &sample, TAIL_NOT_SAMPLED);
+    check(ONE("type: and, and: {and_sub_policy: [{type: always_sample}, {type: latency, latency: {threshold_ms: 1000}}]}"), &sample,
+        TAIL_SAMPLED);
+    check(ONE("type: and, and: {and_sub_policy: [{type: always_sample}, {type: latency, latency: {threshold_ms: 1001}}]}"), &sample,
+        TAIL_NOT_SAMPLED);
     check(ONE("type: not, not: {not_sub_policy: {type: always_sample}}"), &sample, TAIL_NOT_SAMPLED);
     check(ONE("type: and, and: {and_sub_policy: [{type: not, not: {not_sub_policy: {type: trace_flags}}}]}"), &sample, TAIL_SAMPLED);
-    check(ONE("type: not, not: {not_sub_policy: {type: ottl_condition, ottl_condition: {error_mode: propagate, span: ['ParseJSON(name) == nil']}}}"), &sample,
-        TAIL_FAILED);
-    check(ONE("type: composite, composite: {max_total_spans_per_second: 4, composite_sub_policy: [{name: a, type: trace_flags}, {name: b, type: always_sample}], "
-              "rate_allocation: [{policy: b, percent: 50}]}"), &sample, TAIL_SAMPLED);
-    check(ONE("type: composite, composite: {max_total_spans_per_second: 4, composite_sub_policy: [{name: a, type: always_sample}, {name: b, type: always_sample}], "
-              "rate_allocation: [{policy: b, percent: 50}]}"), &sample, TAIL_NOT_SAMPLED); /* a has no rate, and is the first to want it */
-    check(ONE("type: composite, composite: {max_total_spans_per_second: 2, composite_sub_policy: [{name: a, type: always_sample}, {name: b, type: trace_flags}], "
-              "rate_allocation: [{policy: a, percent: 0}]}"), &sample, TAIL_NOT_SAMPLED);
+    check(ONE("type: not, not: {not_sub_policy: {type: ottl_condition, ottl_condition: {error_mode: propagate, span: ['ParseJSON(name) == "
+              "nil']}}}"),
+        &sample, TAIL_FAILED);
+    check(ONE("type: composite, composite: {max_total_spans_per_second: 4, composite_sub_policy: [{name: a, type: trace_flags}, {name: b, "
+              "type: always_sample}], "
+              "rate_allocation: [{policy: b, percent: 50}]}"),
+        &sample, TAIL_SAMPLED);
+    check(ONE("type: composite, composite: {max_total_spans_per_second: 4, composite_sub_policy: [{name: a, type: always_sample}, {name: "
+              "b, type: always_sample}], "
+              "rate_allocation: [{policy: b, percent: 50}]}"),
+        &sample, TAIL_NOT_SAMPLED); /* a has no rate, and is the first to want it */
+    check(ONE("type: composite, composite: {max_total_spans_per_second: 2, composite_sub_policy: [{name: a, type: always_sample}, {name: "
+              "b, type: trace_flags}], "
+              "rate_allocation: [{policy: a, percent: 0}]}"),
+        &sample, TAIL_NOT_SAMPLED);
     sample_fini(&sample);
 }
 
@@ -440,7 +458,8 @@ static void settings_that_cannot_work_are_refused_with_a_reason(void **state)
     } rows[] = {
         { ONE("type: numeric_attribute, numeric_attribute: {key: k}"), "min_value or max_value must be set" },
         { ONE("type: status_code"), "expected at least one of OK, ERROR and UNSET" },
-        { ONE("type: string_attribute, string_attribute: {key: k, values: ['('], enabled_regex_matching: true}"), "regular expression \"(\"" },
+        { ONE("type: string_attribute, string_attribute: {key: k, values: ['('], enabled_regex_matching: true}"),
+            "regular expression \"(\"" },
         { ONE("type: ottl_condition"), "expected at least one condition" },
         { ONE("type: ottl_condition, ottl_condition: {span: ['nope(']}"), "nope(" },
         { ONE("type: ottl_condition, ottl_condition: {span: true}"), "expected a list" },

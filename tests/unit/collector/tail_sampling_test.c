@@ -35,8 +35,10 @@ static struct tail_sampling *make(struct fixture *fixture, const char *yaml)
     fixture->settings = (struct configuration_component){ &tail_sampling_processor, "tail_sampling", "tail_sampling", NULL, true };
     fixture->settings.node = config_load(&fixture->arena, &source, 1, &errors);
     fixture->instance = instance_create(&fixture->loaded, &fixture->settings, "", &err);
-    if (fixture->instance == NULL)
-        fail_msg("%s", err.message);
+    if (fixture->instance == NULL) {
+        print_message("%s\n", err.message);
+        abort();
+    }
     return (struct tail_sampling *)fixture->instance->component;
 }
 
@@ -265,7 +267,8 @@ static void a_source_whose_spans_are_given_up_at_the_end_is_told_to_send_them_ag
 
 static void late_spans_go_where_their_trace_went(void **state)
 {
-    static const char *const settings[] = { ALL, ALL "\ndecision_cache: {sampled_cache_size: 100}", ALL "\nrecord_policy: true\ndecision_cache: {sampled_cache_size: 100}" };
+    static const char *const settings[] = { ALL, ALL "\ndecision_cache: {sampled_cache_size: 100}",
+        ALL "\nrecord_policy: true\ndecision_cache: {sampled_cache_size: 100}" };
 
     (void)state;
     for (size_t i = 0; i < 3; i++) {
@@ -419,7 +422,8 @@ static void a_successor_takes_over_what_is_held(void **state)
     struct sink old_sink, new_sink;
 
     (void)state;
-    new = make(&new_fixture, "policies: [{name: four, type: span_count, span_count: {min_spans: 4, max_spans: 4}}]\nrecord_policy: true\nnum_traces: 3");
+    new = make(&new_fixture,
+        "policies: [{name: four, type: span_count, span_count: {min_spans: 4, max_spans: 4}}]\nrecord_policy: true\nnum_traces: 3");
     sink_init(&old_sink, old);
     sink_init(&new_sink, new);
     start(&old_fixture);

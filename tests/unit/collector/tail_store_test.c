@@ -62,7 +62,8 @@ static void append(struct tail_shard *shard, struct model_trace *trace)
         assert_int_not_equal(trace->index, 0);
     }
     span = &trace->spans[trace->count++];
-    *span = (struct model_span){ (uint32_t)chance(1000000), (uint32_t)(chance(2000) == 0 ? 300000 + chance(90000) : chance(1500)), (uint32_t)chance(9) };
+    *span = (struct model_span){ (uint32_t)chance(1000000), (uint32_t)(chance(2000) == 0 ? 300000 + chance(90000) : chance(1500)),
+        (uint32_t)chance(9) };
     fill(body, span->seed, span->size);
     addition = (struct tail_addition){ slice_of(body, span->size), find_head(shard, span->head), 0 };
     assert_true(tail_shard_append(shard, trace->index, &addition));
