@@ -13,6 +13,8 @@ int command_print_config(int argc, char **argv); /* print-config --config F... [
 int command_schema(int argc, char **argv);       /* schema */
 int command_docs(int argc, char **argv);         /* docs FOLDER: writes FOLDER/KIND-NAME.md and FOLDER/README.md */
 
+int command_test(int argc, char **argv);         /* test [--config F]... FILE...: runs the tests of rules */
+
 int command_queue(int argc, char **argv);        /* queue ls|stat|cat|replay|drop FOLDER... */
 int command_cat(int argc, char **argv);          /* cat [--verbosity V] [--json] [--signal S] FILE... */
 int command_trace(int argc, char **argv);        /* trace [--all] FILE... [TRACE_ID] */

@@ -9,7 +9,7 @@
 
 #include "collector/configuration_checks.h"
 
-static const char *const top_keys[] = { "receivers", "processors", "connectors", "exporters", "extensions", "service", NULL };
+static const char *const top_keys[] = { "receivers", "processors", "connectors", "exporters", "extensions", "service", "tests", NULL };
 static const char *const service_keys[] = { "extensions", "pipelines", "telemetry", NULL };
 
 static void refuse_key(struct checking *self, const struct config_node *node, const char *path, const char *const *keys)

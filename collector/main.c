@@ -43,6 +43,7 @@ static int usage(FILE *out)
           "       weir components [--json]             what this weir is made of, with all options\n"
           "       weir schema                          JSON Schema of the configuration, for editors\n"
           "       weir docs FOLDER                     write the pages of docs/components\n"
+          "       weir test FILE ...                   run the tests that stand beside a configuration's rules\n"
           "       weir queue COMMAND FOLDER ...        look at a disk queue, print it, send it, empty it (weir queue --help)\n"
           "       weir cat FILE ...                    print what the file exporter wrote\n"
           "       weir trace FILE ... [TRACE_ID]       one transaction as a tree, or the list of traces\n"
@@ -298,6 +299,7 @@ int main(int argc, char **argv)
         { "schema", command_schema },
         { "docs", command_docs },
         { "elasticsearch", command_elasticsearch },
+        { "test", command_test },
         { "queue", command_queue },
         { "cat", command_cat },
         { "trace", command_trace },
