@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "collector/telemetry.h"
+#include "collector/tap.h"
 
 enum event {
     EVENT_INCOMING,
@@ -195,6 +196,8 @@ void component_count_received(struct component *receiver, enum signal signal, co
 void component_count_dropped(struct component *self, enum signal signal, const char *reason, size_t records)
 {
     count(self, &(struct series){ .event = EVENT_DROPPED, .signal = signal, .detail = reason }, records);
+    if (tap_is_on())
+        tap_dropped(self, &(struct tap_drop){ .signal = signal, .records = records, .rule = reason });
 }
 
 void component_count_repaired(struct component *self, enum signal signal, size_t strings)

@@ -15,6 +15,8 @@ int command_docs(int argc, char **argv);         /* docs FOLDER: writes FOLDER/K
 
 int command_test(int argc, char **argv);         /* test [--config F]... FILE...: runs the tests of rules */
 
+int command_tap(int argc, char **argv);          /* tap [--endpoint URL] PIPELINE[/PROCESSOR]: looks into a running weir */
+
 int command_queue(int argc, char **argv);        /* queue ls|stat|cat|replay|drop FOLDER... */
 int command_cat(int argc, char **argv);          /* cat [--verbosity V] [--json] [--signal S] FILE... */
 int command_trace(int argc, char **argv);        /* trace [--all] FILE... [TRACE_ID] */

@@ -11,6 +11,7 @@
 #include "collector/component.h"
 #include "collector/instance.h"
 #include "collector/queue.h"
+#include "collector/tap.h"
 
 static pthread_rwlock_t gate = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 static _Thread_local unsigned depth;
@@ -53,8 +54,11 @@ void consume(struct consumer *next, struct batch *batch)
         batch_settle(batch, OUTCOME_ACCEPTED);
         return;
     }
-    if (counts_items(next->component) && next == &next->component->consumer)
+    if (counts_items(next->component) && next == &next->component->consumer) {
         accounts_count_incoming(next->component, batch->signal, batch->records);
+        if (tap_is_on())
+            tap_saw(next->component, TAP_IN, batch);
+    }
     next->consume(next, batch);
 }
 
@@ -70,8 +74,11 @@ void component_emit(struct component *self, struct batch *batch)
         component_count_dropped(self, batch->signal, "no_pipeline", batch->records);
         batch_settle(batch, outcome_rejected("no_pipeline"));
     } else {
-        if (counts_items(self))
+        if (counts_items(self)) {
             accounts_count_outgoing(self, batch->signal, batch->records);
+            if (tap_is_on())
+                tap_saw(self, TAP_OUT, batch);
+        }
         consume(next, batch);
     }
     gate_leave();

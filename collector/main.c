@@ -44,6 +44,7 @@ static int usage(FILE *out)
           "       weir schema                          JSON Schema of the configuration, for editors\n"
           "       weir docs FOLDER                     write the pages of docs/components\n"
           "       weir test FILE ...                   run the tests that stand beside a configuration's rules\n"
+          "       weir tap PIPELINE[/PROCESSOR]        what passes a running weir, and what is dropped there\n"
           "       weir queue COMMAND FOLDER ...        look at a disk queue, print it, send it, empty it (weir queue --help)\n"
           "       weir cat FILE ...                    print what the file exporter wrote\n"
           "       weir trace FILE ... [TRACE_ID]       one transaction as a tree, or the list of traces\n"
@@ -300,6 +301,7 @@ int main(int argc, char **argv)
         { "docs", command_docs },
         { "elasticsearch", command_elasticsearch },
         { "test", command_test },
+        { "tap", command_tap },
         { "queue", command_queue },
         { "cat", command_cat },
         { "trace", command_trace },

@@ -14,6 +14,7 @@
 #include "collector/base/log.h"
 #include "collector/graph.h"
 #include "collector/hop.h"
+#include "collector/tap_places.h"
 
 /* How long a changed or removed exporter may take to send what its queue holds. */
 static const int64_t retire_grace_ns = 10 * NANOS_PER_SECOND;
@@ -67,6 +68,7 @@ struct graph *pipeline_start(struct configuration *configuration, struct error *
         pipeline_stop(graph, 0);
         return NULL;
     }
+    tap_places_set(configuration);
     atomic_store(&ready, true);
     return graph;
 }
@@ -129,6 +131,7 @@ void pipeline_stop(struct graph *graph, int64_t grace_ns)
     if (graph == NULL)
         return;
     atomic_store(&ready, false);
+    tap_places_set(NULL);
     for (size_t i = graph->count; i-- > 0;) {
         if (is_kind(graph->instances[i], COMPONENT_RECEIVER))
             stop_component(graph->instances[i]);
@@ -272,6 +275,7 @@ bool pipeline_reload(struct graph *graph, struct configuration *configuration, s
     hold_back(graph, false);
     old = *graph;
     *graph = next;
+    tap_places_set(configuration);
     retire(&old);
     for (size_t i = 0; i < graph->count; i++)
         graph->instances[i]->kept = false;

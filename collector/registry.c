@@ -29,6 +29,7 @@ extern const struct component_type basicauth_extension;
 extern const struct component_type bearertokenauth_extension;
 extern const struct component_type file_storage_extension;
 extern const struct component_type health_check_extension;
+extern const struct component_type tap_extension;
 
 const struct component_type *const registry[] = {
 #ifdef WEIR_KAFKA
@@ -59,5 +60,6 @@ const struct component_type *const registry[] = {
     &bearertokenauth_extension,
     &file_storage_extension,
     &health_check_extension,
+    &tap_extension,
     NULL,
 };

@@ -203,6 +203,7 @@ bool ottl_run_conditions(const struct ottl *program, struct ottl_machine *machin
                 return false;
         } else if (holds) {
             *any = true;
+            machine->matched = statement->text;
             return true;
         }
     }

@@ -39,6 +39,7 @@ struct ottl_machine {
     size_t used; /* of the current block */
     size_t kept; /* bytes handed out since the visit began */
     struct ottl_matcher *matcher;
+    const char *matched; /* the condition that held last; NULL: none */
     bool quiet; /* nobody reads the error */
     struct error err;
     ottl_told told;

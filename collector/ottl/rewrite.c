@@ -39,6 +39,11 @@ struct slice ottl_current(const struct ottl_machine *machine, enum ottl_context 
     return machine->messages[ottl_level_of(context)].body;
 }
 
+const char *ottl_matched(const struct ottl_machine *machine)
+{
+    return machine->matched != NULL ? machine->matched : "";
+}
+
 /* ---- visiting ---- */
 
 static enum fate run_step(struct rewriter *self, const struct ottl_step *step)
@@ -62,6 +67,8 @@ static enum fate visit(struct rewriter *self, enum ottl_context context)
         ottl_machine_reset(self->machine);
         fate = run_step(self, &self->pass->steps[context][i]);
     }
+    if (fate == FATE_DROP && self->pass->dropped != NULL)
+        self->pass->dropped(self->pass->dropped_context, self->machine, context);
     return fate;
 }
 

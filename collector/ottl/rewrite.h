@@ -21,6 +21,9 @@ struct ottl_pass {
     bool filter; /* programs hold conditions: what matches any is dropped, and so is what is left empty */
     const struct ottl_step *steps[OTTL_CONTEXT_COUNT]; /* NULL: nothing to do in that context */
     size_t counts[OTTL_CONTEXT_COUNT];
+    /* Told of what is dropped, before it is; see ottl_current and ottl_matched. NULL: nobody */
+    void (*dropped)(void *context, const struct ottl_machine *machine, enum ottl_context level);
+    void *dropped_context;
 };
 
 enum ottl_outcome {
@@ -31,7 +34,10 @@ enum ottl_outcome {
 
 enum ottl_outcome ottl_rewrite(const struct ottl_pass *pass, struct ottl_machine *machine, struct slice payload, struct buffer *out);
 
-/* For `drop`: the bodies of what is being visited; empty above the level of the visit. */
+/* For `dropped`: the text of the condition that held. */
+const char *ottl_matched(const struct ottl_machine *machine);
+
+/* For `drop` and `dropped`: the bodies of what is being visited; empty above the level of the visit. */
 struct slice ottl_current(const struct ottl_machine *machine, enum ottl_context context);
 
 #endif

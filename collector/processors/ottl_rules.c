@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "collector/base/log.h"
+#include "collector/tap.h"
 #include "collector/telemetry.h"
 
 struct ottl_worker {
@@ -187,6 +188,22 @@ bool ottl_rules_add_condition(
     return ottl_add_condition(add_rule(rules, source, context, false)->program, text, err) || fail_within(err, "%s", source->key);
 }
 
+/* For whoever looks: which record goes, and which condition held for it. */
+static void told_of_drop(void *context, const struct ottl_machine *machine, enum ottl_context level)
+{
+    static const enum signal signals[OTTL_CONTEXT_COUNT] = { [OTTL_METRIC] = SIGNAL_METRICS, [OTTL_DATAPOINT] = SIGNAL_METRICS, [OTTL_LOG] = SIGNAL_LOGS };
+    const struct ottl_rules *rules = context;
+    bool is_record = level == OTTL_SPAN || level == OTTL_METRIC || level == OTTL_LOG;
+
+    if (!tap_is_on() || !is_record)
+        return;
+    tap_dropped(rules->owner, &(struct tap_drop){ .signal = signals[level],
+                                  .records = 1,
+                                  .rule = ottl_matched(machine),
+                                  .resource = ottl_current(machine, OTTL_RESOURCE),
+                                  .record = ottl_current(machine, level) });
+}
+
 /* ---- life ---- */
 
 /* ---- failures, counted by statement ---- */
@@ -239,7 +256,9 @@ void ottl_rules_prepare(struct ottl_rules *rules)
         abort();
     for (size_t signal = 0; signal < SIGNAL_COUNT; signal++) {
         struct ottl_pass *pass = &rules->passes[signal];
-        *pass = (struct ottl_pass){ .signal = (enum signal)signal, .filter = rules->filter };
+        *pass = (struct ottl_pass){
+            .signal = (enum signal)signal, .filter = rules->filter, .dropped = told_of_drop, .dropped_context = rules
+        };
         for (size_t context = 0; context < OTTL_CONTEXT_COUNT; context++) {
             pass->steps[context] = &rules->steps[used];
             for (size_t i = 0; i < rules->count; i++) {

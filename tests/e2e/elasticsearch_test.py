@@ -9,7 +9,7 @@ import time
 import pytest
 
 from e2e import harness, search_server, search_stub
-from torture import rig
+from torture import ledger
 from torture.rig import Rig
 
 PORTS = itertools.count()
@@ -542,7 +542,7 @@ def test_a_blocked_index_holds_documents_back(elasticsearch, start_exporter):
 
 
 def numbered(name_space, numbers):
-    document = logs_in(name_space, logs(*(f"{number:06} {rig.check_word(number)}" for number in numbers)))
+    document = logs_in(name_space, logs(*(f"{number:06} {ledger.check_word(number)}" for number in numbers)))
     for number, record in zip(numbers, document["resourceLogs"][0]["scopeLogs"][0]["logRecords"]):
         record["attributes"] = [{"key": "number", "value": {"intValue": str(number)}}]
     return document
@@ -558,7 +558,7 @@ def found_numbers(node, name_space):
         hits = found["hits"]["hits"]
         for hit in hits:
             number, word = hit["_source"]["body"]["text"].split()
-            assert word == rig.check_word(int(number)) and hit["sort"] == [int(number)]
+            assert word == ledger.check_word(int(number)) and hit["sort"] == [int(number)]
             counts[int(number)] += 1
         if len(hits) < size:
             return counts
