@@ -89,6 +89,8 @@ void tap_off(void)
 
 /* ---- what is seen ---- */
 
+static const char *const things[SIGNAL_COUNT] = { "span", "data point", "log record", "sample" };
+
 /* Is somebody still there? Then the tokens of the time that has passed are added. */
 static bool awake_locked(void)
 {
@@ -124,12 +126,10 @@ static bool is_watched_locked(const struct component *component, enum tap_side s
            strcmp(component->id, tap.place.processor[0] != '\0' ? tap.place.processor : of_pipeline) == 0;
 }
 
-static void write_head_locked(const char *word, const struct component *component, enum signal signal, size_t records)
+static void write_head_locked(const char *word, const struct component *component, const char *thing, size_t records)
 {
-    static const char *const things[SIGNAL_COUNT] = { "span", "data point", "log record", "sample" };
 
-    buffer_printf(
-        &tap.text, "%s %s/%s: %zu %s%s", word, tap.place.pipeline, component->id, records, things[signal], records == 1 ? "" : "s");
+    buffer_printf(&tap.text, "%s %s/%s: %zu %s%s", word, tap.place.pipeline, component->id, records, thing, records == 1 ? "" : "s");
 }
 
 /* As many records of the request as there are tokens for. False: none. */
@@ -166,7 +166,7 @@ void tap_saw(const struct component *component, enum tap_side side, const struct
     if (awake_locked() && is_watched_locked(component, side)) {
         if (has_room_locked()) {
             struct buffer scratch = { 0 };
-            write_head_locked(side == TAP_IN ? "in  " : "out ", component, batch->signal, batch->records);
+            write_head_locked(side == TAP_IN ? "in  " : "out ", component, things[batch->signal], batch->records);
             buffer_append_byte(&tap.text, '\n');
             show_locked(batch->signal, batch_flatten(batch, &scratch), batch->records);
             buffer_fini(&scratch);
@@ -199,7 +199,7 @@ void tap_dropped(const struct component *component, const struct tap_drop *drop)
         if (!has_room_locked()) {
             tap.unseen += drop->record.size > 0; /* others are counted by reason as well */
         } else {
-            write_head_locked("drop", component, drop->signal, drop->records);
+            write_head_locked("drop", component, drop->what != NULL ? drop->what : things[drop->signal], drop->records);
             buffer_printf(&tap.text, ": %s\n", drop->rule);
             if (drop->record.size > 0) {
                 make_request(drop, &request);

@@ -35,6 +35,7 @@ struct tap_drop {
     enum signal signal;
     size_t records;
     const char *rule;              /* a reason's word, or the text of a condition */
+    const char *what;              /* what it is that is dropped; NULL: the signal's records */
     struct slice resource, record; /* contents of the messages; record empty: only counted */
 };
 void tap_dropped(const struct component *component, const struct tap_drop *drop);

@@ -69,7 +69,8 @@ static void write_schema(struct buffer *out)
     buffer_append_string(out, pipelines);
     buffer_append_string(out, ",\n\"telemetry\": ");
     option_schema(telemetry_options, out);
-    buffer_append_string(out, "}},\n\"tests\": {\"description\": \"what weir test runs\", \"type\": \"array\", \"items\": {\"type\": \"object\"}}\n},\n");
+    buffer_append_string(out, "}},\n\"tests\": {\"description\": \"what weir test runs\", ");
+    buffer_append_string(out, "\"type\": \"array\", \"items\": {\"type\": \"object\"}}\n},\n");
     buffer_append_string(out, definitions);
     buffer_append_string(out, "\n}\n");
 }

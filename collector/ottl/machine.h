@@ -40,7 +40,7 @@ struct ottl_machine {
     size_t kept; /* bytes handed out since the visit began */
     struct ottl_matcher *matcher;
     const char *matched; /* the condition that held last; NULL: none */
-    bool quiet; /* nobody reads the error */
+    bool quiet;          /* nobody reads the error */
     struct error err;
     ottl_told told;
     void *told_context;

@@ -188,23 +188,21 @@ bool ottl_rules_add_condition(
     return ottl_add_condition(add_rule(rules, source, context, false)->program, text, err) || fail_within(err, "%s", source->key);
 }
 
-/* For whoever looks: which record goes, and which condition held for it. */
+/* For whoever looks: what goes, and which condition held for it. */
 static void told_of_drop(void *context, const struct ottl_machine *machine, enum ottl_context level)
 {
-    static const enum signal signals[OTTL_CONTEXT_COUNT] = { [OTTL_METRIC] = SIGNAL_METRICS, [OTTL_DATAPOINT] = SIGNAL_METRICS, [OTTL_LOG] = SIGNAL_LOGS };
     const struct ottl_rules *rules = context;
-    bool is_record = level == OTTL_SPAN || level == OTTL_METRIC || level == OTTL_LOG;
+    struct tap_drop drop = { .records = 1, .rule = ottl_matched(machine), .what = ottl_context_name(level) };
 
-    if (!tap_is_on() || !is_record)
+    if (!tap_is_on())
         return;
-    tap_dropped(rules->owner, &(struct tap_drop){ .signal = signals[level],
-                                  .records = 1,
-                                  .rule = ottl_matched(machine),
-                                  .resource = ottl_current(machine, OTTL_RESOURCE),
-                                  .record = ottl_current(machine, level) });
+    if (level == OTTL_SPAN || level == OTTL_METRIC || level == OTTL_LOG) {
+        drop.signal = level == OTTL_SPAN ? SIGNAL_TRACES : level == OTTL_METRIC ? SIGNAL_METRICS : SIGNAL_LOGS;
+        drop.resource = ottl_current(machine, OTTL_RESOURCE);
+        drop.record = ottl_current(machine, level);
+    }
+    tap_dropped(rules->owner, &drop);
 }
-
-/* ---- life ---- */
 
 /* ---- failures, counted by statement ---- */
 
@@ -242,6 +240,8 @@ static void observe_failures(void *context, struct ottl_statement *statement)
     rules->failures = grown;
     rules->failures[rules->failure_count++] = metric_observe(&failures_spec, labels, read_failures, statement);
 }
+
+/* ---- life ---- */
 
 void ottl_rules_prepare(struct ottl_rules *rules)
 {

@@ -139,6 +139,8 @@ void zipkin_write_json_span(struct slice span, struct buffer *out)
 
     buffer_append_byte(out, '{');
     while (pb_next(&reader, &field)) {
+        if (field.number == 0 || field.number > ZIPKIN_SPAN_TAG)
+            continue;
         if (last != 0 && last != field.number && members[last].close != 0)
             buffer_append_byte(out, (uint8_t)members[last].close);
         if (last != 0)
