@@ -313,7 +313,12 @@ static struct outcome conclude(struct attempt *attempt)
     struct component *base = &attempt->self->base;
     enum signal signal = attempt->batch->signal;
     struct stretch_past past;
+    size_t without_id = 0;
 
+    for (size_t i = 0; i < attempt->messages.count; i++)
+        without_id += attempt->messages.items[i].without_id;
+    if (without_id > 0)
+        component_count_dropped(base, signal, "no_span_id", without_id);
     if (attempt->messages.skipped > 0)
         component_count_dropped(base, signal, "empty_body", attempt->messages.skipped);
     if (attempt->delivered > 0 && stretch_worked(&attempt->self->stretch, &past))

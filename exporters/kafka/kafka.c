@@ -27,7 +27,8 @@
 
 static const struct option signal_options[] = {
     { "encoding", OPTION_ENUM, SIGNAL(encoding), "otlp_proto", ENCODINGS,
-        "form of the messages; raw (logs only): each record's body, text as it is; zipkin and jaeger are not supported yet" },
+        "form of the messages; raw (logs only): each record's body, text as it is; zipkin (traces only): version 2; jaeger is not "
+        "supported" },
     { "topic_from_metadata_key", OPTION_STRING, SIGNAL(topic_from_metadata_key), NULL, NULL,
         "request metadata that names the topic; wins over topic_from_attribute, which wins over topic" },
     { "message_key_from_metadata_key", OPTION_STRING, SIGNAL(message_key_from_metadata_key), NULL, NULL,
@@ -135,9 +136,12 @@ static bool check_encodings(const struct kafka_exporter *self, struct error *err
         int encoding = self->signals[signal].encoding;
 
         if (encoding >= KAFKA_ENCODINGS)
-            return fail(err, "%s.encoding: this one is not supported yet; use otlp_proto or otlp_json", signal_name((enum signal)signal));
+            return fail(
+                err, "%s.encoding: this one is not supported; use otlp_proto, otlp_json or zipkin_json", signal_name((enum signal)signal));
         if (encoding == KAFKA_RAW && signal != SIGNAL_LOGS)
             return fail(err, "%s.encoding: raw is for logs only; use otlp_proto or otlp_json", signal_name((enum signal)signal));
+        if (encoding > KAFKA_RAW && signal != SIGNAL_TRACES)
+            return fail(err, "%s.encoding: zipkin is for traces only; use otlp_proto or otlp_json", signal_name((enum signal)signal));
     }
     return true;
 }

@@ -12,9 +12,9 @@
 
 struct kafka_signal_settings {
     const char *topic, *topic_from_metadata_key, *message_key_from_metadata_key;
-    int encoding; /* index into the words of the option; those from KAFKA_ENCODINGS on are not supported yet */
+    int encoding; /* enum kafka_encoding; those from KAFKA_ENCODINGS on are not supported yet */
 };
-enum { KAFKA_ENCODINGS = KAFKA_RAW + 1 };
+enum { KAFKA_ENCODINGS = KAFKA_ZIPKIN_PROTO + 1 };
 
 enum kafka_acks { KAFKA_ACKS_NONE, KAFKA_ACKS_LEADER, KAFKA_ACKS_ALL_NUMBER, KAFKA_ACKS_ALL };
 

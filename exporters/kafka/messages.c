@@ -1,5 +1,5 @@
 /*
- * Messages without grouping, cutting what is too large, and JSON.
+ * Messages without grouping, cutting what is too large, JSON and Zipkin.
  *
  * A run of a batch is a request by itself and becomes a message as it lies there when it is large; smaller ones are put together up
  * to the limit. Few large messages suit librdkafka: its idempotent producer keeps five messages of a partition under way, not five
@@ -12,6 +12,7 @@
 
 #include "collector/wire/json.h"
 #include "collector/wire/otlp.h"
+#include "collector/wire/zipkin.h"
 
 /* A run is small that has room in a message for SMALL_SHARE of its kind. JSON is about JSON_GROWTH times its wire form. */
 enum { SMALL_SHARE = 4, JSON_GROWTH = 3, FIRST_CAPACITY = 8 };
@@ -51,6 +52,17 @@ void kafka_messages_fini(struct kafka_messages *messages)
 
 /* ---- values ---- */
 
+static void encode_zipkin(struct kafka_message *message, enum kafka_encoding encoding)
+{
+    struct zipkin_writer writer = { .format = encoding == KAFKA_ZIPKIN_JSON ? ZIPKIN_JSON : ZIPKIN_PROTO };
+
+    zipkin_writer_begin(&writer, &message->own_value);
+    zipkin_writer_add(&writer, message->wire, &message->own_value);
+    zipkin_writer_end(&writer, &message->own_value);
+    message->without_id = writer.skipped;
+    zipkin_writer_fini(&writer);
+}
+
 /* Fills the value from the wire bytes. */
 static void encode(struct kafka_messages *messages, struct kafka_message *message, const struct kafka_form *form)
 {
@@ -59,7 +71,10 @@ static void encode(struct kafka_messages *messages, struct kafka_message *messag
         return;
     }
     buffer_clear(&message->own_value);
-    json_write_request(messages->signal, message->wire, &message->own_value);
+    if (form->encoding == KAFKA_OTLP_JSON)
+        json_write_request(messages->signal, message->wire, &message->own_value);
+    else
+        encode_zipkin(message, form->encoding);
     messages->failed |= message->own_value.failed;
     message->value = buffer_slice(&message->own_value);
 }
@@ -119,7 +134,7 @@ static size_t wire_limit(const struct kafka_form *form, const struct kafka_messa
 {
     size_t most = form->max_bytes > message->key.size ? form->max_bytes - message->key.size : 1;
 
-    return form->encoding == KAFKA_OTLP_JSON && most > JSON_GROWTH ? most / JSON_GROWTH : most;
+    return form->encoding != KAFKA_OTLP_PROTO && most > JSON_GROWTH ? most / JSON_GROWTH : most;
 }
 
 /* Messages that come out of a cut stand behind the others, and are looked at in their turn. */

@@ -12,7 +12,7 @@
 
 #include "collector/batch.h"
 
-enum kafka_encoding { KAFKA_OTLP_PROTO, KAFKA_OTLP_JSON, KAFKA_RAW };
+enum kafka_encoding { KAFKA_OTLP_PROTO, KAFKA_OTLP_JSON, KAFKA_RAW, KAFKA_ZIPKIN_JSON, KAFKA_ZIPKIN_PROTO };
 
 enum kafka_key {
     KAFKA_KEY_NONE,
@@ -45,6 +45,7 @@ struct kafka_message {
     struct slice wire;  /* empty for KAFKA_RAW */
     struct slice value; /* what is sent */
     size_t records;
+    size_t without_id; /* of them: spans that Zipkin cannot have, for their ids are zero; not in `value` */
     enum kafka_fate fate;
     bool alone;                        /* the broker refused it in company: send it in a request of its own */
     rd_kafka_resp_err_t error;         /* of the last attempt */

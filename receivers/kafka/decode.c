@@ -1,6 +1,7 @@
 /*
  * Decoding. otlp_proto is checked and copied once, into its payload; all else is first written as wire bytes.
- * Limits: JSON may grow to four times its size as wire bytes, repaired text to three times; no value can be written that grows more.
+ * Limits: as wire bytes Zipkin may grow to ZIPKIN_MAX_GROWTH times its size, JSON to four times, repaired text to three times; no value can
+ * be written that grows more.
  */
 #include "receivers/kafka/decode.h"
 
@@ -49,6 +50,20 @@ static bool logs_init(struct kafka_format *format, const char *encoding, struct 
     return true;
 }
 
+static bool traces_init(struct kafka_format *format, const char *encoding, struct error *err)
+{
+    format->encoding = KAFKA_ZIPKIN;
+    if (strcmp(encoding, "zipkin_json") == 0)
+        format->zipkin = ZIPKIN_JSON;
+    else if (strcmp(encoding, "zipkin_proto") == 0)
+        format->zipkin = ZIPKIN_PROTO;
+    else if (strcmp(encoding, "zipkin_thrift") == 0)
+        format->zipkin = ZIPKIN_THRIFT;
+    else
+        return fail(err, "\"%s\" is not supported: use otlp_proto, otlp_json, zipkin_json, zipkin_proto or zipkin_thrift", encoding);
+    return true;
+}
+
 bool kafka_format_init(struct kafka_format *format, enum signal signal, const char *encoding, struct error *err)
 {
     *format = (struct kafka_format){ .signal = signal };
@@ -59,6 +74,8 @@ bool kafka_format_init(struct kafka_format *format, enum signal signal, const ch
         return true;
     if (signal == SIGNAL_LOGS)
         return logs_init(format, encoding, err);
+    if (signal == SIGNAL_TRACES)
+        return traces_init(format, encoding, err);
     return fail(err, "\"%s\" is not supported: use otlp_proto or otlp_json", encoding);
 }
 
@@ -170,6 +187,16 @@ static bool read_json(struct kafka_decoder *decoder, struct kafka_decode *decode
            malformed(decode, fault.message, NULL, fault.offset);
 }
 
+static bool read_zipkin(struct kafka_decoder *decoder, struct kafka_decode *decode)
+{
+    struct zipkin_reading reading = { .format = decode->format->zipkin, .now_ns = decode->now_ns };
+
+    if (!zipkin_read(&reading, decode->message, &decoder->wire))
+        return malformed(decode, reading.message, NULL, reading.offset);
+    decode->repaired = reading.repaired;
+    return true;
+}
+
 static void set_limit(struct buffer *buffer, size_t size, size_t growth)
 {
     buffer_clear(buffer);
@@ -188,7 +215,12 @@ static struct slice to_wire(struct kafka_decoder *decoder, struct kafka_decode *
     if (decode->format->encoding == KAFKA_TEXT)
         decoder->wire.limit = 0; /* what a character set makes of a byte is its own affair */
     buffer_clear(&decoder->text);
-    read = decode->format->encoding == KAFKA_OTLP_JSON ? read_json(decoder, decode) : write_log(decoder, decode);
+    if (decode->format->encoding == KAFKA_ZIPKIN) {
+        decoder->wire.limit = decode->message.size * ZIPKIN_MAX_GROWTH + ZIPKIN_EXTRA;
+        read = read_zipkin(decoder, decode);
+    } else {
+        read = decode->format->encoding == KAFKA_OTLP_JSON ? read_json(decoder, decode) : write_log(decoder, decode);
+    }
     if (decoder->wire.failed)
         decode->fault[0] = '\0'; /* not the message's */
     if (read && decoder->wire.data == NULL)

@@ -11,14 +11,16 @@
 #include "collector/base/payload.h"
 #include "collector/wire/edit.h"
 #include "collector/wire/signal.h"
+#include "collector/wire/zipkin.h"
 
-enum kafka_encoding { KAFKA_OTLP_PROTO, KAFKA_OTLP_JSON, KAFKA_RAW, KAFKA_TEXT, KAFKA_JSON };
+enum kafka_encoding { KAFKA_OTLP_PROTO, KAFKA_OTLP_JSON, KAFKA_RAW, KAFKA_TEXT, KAFKA_JSON, KAFKA_ZIPKIN };
 
 struct kafka_format {
     enum signal signal;
     enum kafka_encoding encoding;
-    bool converts;   /* KAFKA_TEXT in another character set than UTF-8 */
-    iconv_t charset; /* owned, when it converts */
+    enum zipkin_format zipkin; /* KAFKA_ZIPKIN */
+    bool converts;             /* KAFKA_TEXT in another character set than UTF-8 */
+    iconv_t charset;           /* owned, when it converts */
 };
 
 /* "otlp_proto", "text_shift_jis" ...; false with an error that says what there is instead. */

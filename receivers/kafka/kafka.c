@@ -34,7 +34,7 @@ static const struct option exclude_options[] = {
 };
 static const struct option traces_options[] = {
     TOPICS_OPTION("otlp_spans"),
-    ENCODING_OPTION("otlp_proto or otlp_json"),
+    ENCODING_OPTION("otlp_proto, otlp_json, zipkin_json, zipkin_proto or zipkin_thrift"),
     { "", OPTION_INCLUDE, 0, NULL, NULL, NULL, exclude_options },
     { 0 },
 };

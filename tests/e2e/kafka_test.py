@@ -168,6 +168,21 @@ def test_weir_to_kafka_to_weir(encoding, broker, start_weir, tmp_path):
         assert harness.as_multiset(harness.read_records(path, signal_name)) == records_of(signal_name, document)
 
 
+@pytest.mark.parametrize("encoding", ["zipkin_json", "zipkin_proto"])
+def test_zipkin_encodings(encoding, broker, start_weir, tmp_path):
+    port, topic, path = harness.free_port(), unique("zipkin", tmp_path), tmp_path / "out.jsonl"
+    start_weir(exporting(port, broker.address, signals=["traces"], traces={"topic": topic, "encoding": encoding}), "out")
+    document = harness.span_document(count=3)
+    assert harness.post_json(port, "traces", document)[0] == 200
+    value = broker.wait_read(topic, 1)[0]["value"]
+    names = sorted(span["name"] for span in document["resourceSpans"][0]["scopeSpans"][0]["spans"])
+    if encoding == "zipkin_json":
+        assert sorted(span["name"] for span in json.loads(value)) == names
+    start_weir(receiving(path, broker.address, signals=["traces"], group_id=unique("group", tmp_path), traces={"topics": [topic], "encoding": encoding}), "in")
+    harness.wait_until(lambda: len(harness.read_records(path, "traces")) >= 3, "three spans", 40)
+    assert sorted(one["record"]["name"] for one in harness.read_records(path, "traces")) == names
+
+
 def test_topics_and_keys_from_metadata_and_attributes(broker, start_weir, tmp_path):
     port, topics = harness.free_port(), topics_of(tmp_path, "topic")
     topics["traces"].update(topic_from_metadata_key="x-topic", message_key_from_metadata_key="x-tenant")

@@ -124,6 +124,22 @@ static void malformed_messages_say_where(void **state)
     kafka_decoder_fini(&decoder);
 }
 
+static void zipkin_becomes_spans(void **state)
+{
+    static const char text[] = "[{\"traceId\":\"0102030405060708090a0b0c0d0e0f10\",\"id\":\"0102030405060708\",\"name\":\"get\"}]";
+    struct kafka_format format = format_of(SIGNAL_TRACES, "zipkin_json");
+    struct kafka_decoder decoder = { .text = { 0 } };
+    struct kafka_decode decode = decoded(&decoder, &format, slice_of_string(text)),
+                        wrong = { .format = &format, .message = SLICE("[{\"traceId\":1}]") };
+
+    (void)state;
+    assert_int_equal(decode.records, 1);
+    payload_unref(decode.payload);
+    assert_int_equal(kafka_decode(&decoder, &wrong), KAFKA_MALFORMED);
+    assert_non_null(strstr(wrong.fault, "traceId"));
+    kafka_decoder_fini(&decoder);
+}
+
 static void what_is_not_utf8_is_repaired_and_counted(void **state)
 {
     struct kafka_format format = format_of(SIGNAL_TRACES, "otlp_proto");
@@ -227,6 +243,7 @@ int main(void)
         cmocka_unit_test(log_encodings),
         cmocka_unit_test(unknown_encodings_are_errors),
         cmocka_unit_test(malformed_messages_say_where),
+        cmocka_unit_test(zipkin_becomes_spans),
         cmocka_unit_test(what_is_not_utf8_is_repaired_and_counted),
         cmocka_unit_test(requests_without_records_are_fine),
         cmocka_unit_test(headers_become_attributes_of_every_resource),

@@ -224,6 +224,9 @@ static void a_large_batch_is_cut_between_records(void **state)
     check_within(KAFKA_OTLP_PROTO, 1000);
     check_within(KAFKA_OTLP_JSON, 20000);
     check_within(KAFKA_OTLP_JSON, 1000);
+    check_within(KAFKA_ZIPKIN_JSON, 20000);
+    check_within(KAFKA_ZIPKIN_JSON, 1000);
+    check_within(KAFKA_ZIPKIN_PROTO, 1000);
 }
 
 static void only_the_record_that_is_too_large_is_refused(void **state)
