@@ -75,13 +75,25 @@ static bool is_mapped(const uint8_t address[16])
     return memcmp(address, prefix, sizeof(prefix)) == 0;
 }
 
+static struct slice ipv4_text(const uint8_t address[4], char *out)
+{
+    size_t size = 0;
+
+    for (int i = 0; i < 4; i++) {
+        if (i > 0)
+            out[size++] = '.';
+        size += decimal_write_uint64(address[i], out + size);
+    }
+    return slice_of(out, size);
+}
+
 struct slice zipkin_address_text(struct slice address, char out[ZIPKIN_ADDRESS_SIZE])
 {
     if (address.size == 16 && is_mapped(address.data))
         address = slice_of(address.data + 12, 4);
-    if (address.size != 4 && address.size != 16)
-        return slice_of(NULL, 0);
-    return slice_of_string(inet_ntop(address.size == 4 ? AF_INET : AF_INET6, address.data, out, ZIPKIN_ADDRESS_SIZE));
+    if (address.size == 4)
+        return ipv4_text(address.data, out);
+    return slice_of_string(address.size == 16 ? inet_ntop(AF_INET6, address.data, out, ZIPKIN_ADDRESS_SIZE) : NULL);
 }
 
 size_t zipkin_address_of(struct slice text, uint8_t out[16])

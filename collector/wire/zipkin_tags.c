@@ -30,6 +30,12 @@ void zipkin_tags_clear(struct zipkin_tags *tags)
     for (size_t i = 0; i < tags->count; i++)
         tags->slots[tags->items[i].slot] = 0;
     tags->count = 0;
+    tags->initials = 0;
+}
+
+static uint64_t initial_of(struct slice key)
+{
+    return UINT64_C(1) << (key.size > 0 ? key.data[0] % 64 : 0);
 }
 
 /* The slot that holds the key, or the free one where it belongs. */
@@ -81,6 +87,7 @@ bool zipkin_tags_set(struct zipkin_tags *tags, struct slice key, const struct ot
         tags->slots[slot] = (uint32_t)tags->count + 1;
         tags->count++;
     }
+    tags->initials |= initial_of(key);
     tags->items[tags->slots[slot] - 1] = (struct zipkin_tag){ .key = key, .value = *value, .slot = slot };
     return true;
 }
@@ -92,7 +99,7 @@ bool zipkin_tags_set_text(struct zipkin_tags *tags, struct slice key, struct sli
 
 struct zipkin_tag *zipkin_tags_find(struct zipkin_tags *tags, struct slice key)
 {
-    if (tags->count == 0)
+    if ((tags->initials & initial_of(key)) == 0)
         return NULL;
     uint32_t found = tags->slots[find_slot(tags, key)];
     return found != 0 && !tags->items[found - 1].taken ? &tags->items[found - 1] : NULL;

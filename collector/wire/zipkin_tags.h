@@ -19,6 +19,7 @@ struct zipkin_tags {
     size_t count, capacity;
     uint32_t *slots; /* index + 1 into items; 0: free. A power of two, at least twice as many as items */
     size_t slot_count;
+    uint64_t initials; /* one bit for each first byte of a key, modulo 64: most keys that are looked for are not there */
 };
 
 /* NULL when memory is out. */
