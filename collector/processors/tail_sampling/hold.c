@@ -189,20 +189,24 @@ static bool follow_cached(struct intake *intake, const struct incoming *span)
 
 /* ---- spans that are held ---- */
 
+static bool is_full(const struct tail_session *session)
+{
+    return atomic_load_explicit(&session->store->traces, memory_order_relaxed) >= (size_t)session->self->settings.num_traces;
+}
+
 static void make_room_for_trace(const struct tail_session *session)
 {
-    struct tail_sampling *self = session->self;
     struct tail_traces *traces = &session->shard->traces;
-    uint32_t index = traces->lists[TAIL_DECIDED].first;
+    uint32_t index = 0;
 
-    if (atomic_load_explicit(&session->store->traces, memory_order_relaxed) < (size_t)self->settings.num_traces)
-        return;
-    if (index != 0) {
+    /* two for one, so that a lower num_traces is reached after a reload */
+    for (int i = 0; i < 2 && is_full(session) && (index = traces->lists[TAIL_DECIDED].first) != 0; i++) {
         tail_traces_remove(traces, index);
         atomic_fetch_sub_explicit(&session->store->traces, 1, memory_order_relaxed);
-        return;
     }
-    index = self->settings.block_on_overflow ? 0 : tail_oldest_open(session);
+    if (index != 0 || !is_full(session) || session->self->settings.block_on_overflow)
+        return;
+    index = tail_oldest_open(session);
     if (index == 0)
         return;
     tail_traces_at(traces, index)->forget = true;

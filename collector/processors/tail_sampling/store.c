@@ -112,9 +112,9 @@ uint32_t tail_shard_add_holder(struct tail_shard *shard, struct batch *handle)
 
 void tail_shard_leave_holder(struct tail_shard *shard, uint32_t index, struct batch **ended)
 {
-    struct tail_holder *holder = &shard->holders[index];
+    struct tail_holder *holder = index != 0 ? &shard->holders[index] : NULL;
 
-    if (index == 0 || --holder->spans > 0)
+    if (holder == NULL || --holder->spans > 0)
         return;
     holder->handle->next = *ended;
     *ended = holder->handle;
