@@ -18,9 +18,9 @@ struct load_options {
     uint64_t count;  /* records; 0: until `duration` */
     size_t connections, bodies;
     size_t trace_spans; /* spans of one trace, in as many requests, one after the other; 0: ids as the bodies have them */
-    bool stamp;        /* number the records, for the sink's --track */
-    bool retry;        /* send refused requests again until they are accepted */
-    bool bare_inflate; /* send nothing */
+    bool stamp;         /* number the records, for the sink's --track */
+    bool retry;         /* send refused requests again until they are accepted */
+    bool bare_inflate;  /* send nothing */
 };
 
 enum load_answer { ANSWER_ACCEPTED, ANSWER_REFUSED, ANSWER_REJECTED, ANSWER_LOST };
