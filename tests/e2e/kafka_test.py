@@ -487,18 +487,20 @@ def test_what_is_on_disk_outlives_the_broker_and_weir(start_weir, start_sink, tm
         broker.stop()
 
 
-def test_a_hanging_destination_does_not_slow_kafka(broker, start_weir, start_sink, tmp_path):
+@pytest.mark.parametrize("name, state", [("otlp_http", "hangs"), ("elasticsearch", "hangs"), ("elasticsearch", "is away")])
+def test_another_destination_does_not_slow_kafka(name, state, broker, start_weir, start_sink, tmp_path):
     sink, port, topic = start_sink(), harness.free_port(), unique("spans", tmp_path)
     broker.create(topic)
     sink.mode("hang")
+    endpoint = f"http://127.0.0.1:{sink.port if state == 'hangs' else harness.free_port()}"
     config = exporting(port, broker.address, signals=["traces"], traces={"topic": topic})
-    config["exporters"]["otlp_http"] = {"endpoint": f"http://127.0.0.1:{sink.port}", "timeout": "1s", "sending_queue": {"queue_size": 100000},
-                                        "retry_on_failure": FAST_RETRY}
-    config["service"]["pipelines"]["traces"]["exporters"].append("otlp_http")
+    config["exporters"][name] = {"endpoint": endpoint, "timeout": "1s", "sending_queue": {"queue_size": 100000, "sizer": "requests", "batch": None},
+                                 "retry_on_failure": FAST_RETRY}
+    config["service"]["pipelines"]["traces"]["exporters"].append(name)
     weir = start_weir(config, arguments=["--drain-timeout", "1s"])
     assert harness.run_load(port, "--count", 20000, "--records", 100, "--stamp")["accepted"] == 20000
     harness.wait_until(lambda: weir.metric("otelcol_exporter_sent_spans", exporter="kafka") == 20000, "Kafka has everything", 10)
-    assert not weir.metric("otelcol_exporter_sent_spans", exporter="otlp_http")
+    assert not weir.metric("otelcol_exporter_sent_spans", exporter=name)
     spans = messages.request_type("traces")
     read = [spans.FromString(one["value"]) for one in broker.read(topic)]
     assert sum(len(scope.spans) for one in read for group in one.resource_spans for scope in group.scope_spans) == 20000
