@@ -111,6 +111,8 @@ struct authenticator {
     bool (*check)(struct component *extension, const struct auth_request *request, struct error *err);
     /* Client side: appends "Name: value" headers, each ended by one '\n'. Any thread. NULL: server side only. */
     bool (*headers)(struct component *extension, struct buffer *out, struct error *err);
+    /* Server side: what a refused client is told in WWW-Authenticate (RFC 9110, 11.6.1); static. */
+    const char *challenge;
 };
 
 /* In start() only: the started extension that an option names, valid until stop. NULL with an error when there is none, or it is of another type. */

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CORS_HEADERS_MAX = 6, HEADERS_MAX = 2 * HTTP_LISTEN_HEADERS_MAX + CORS_HEADERS_MAX };
+enum { CORS_HEADERS_MAX = 6, HEADERS_MAX = 2 * HTTP_LISTEN_HEADERS_MAX + CORS_HEADERS_MAX + 1 };
 
 /* ---- settings ---- */
 
@@ -235,8 +235,11 @@ void http_listen_reply(const struct http_listen *listen, struct http_exchange *e
 {
     struct http_header headers[HEADERS_MAX];
     struct http_response full = *response;
+    const char *challenge = NULL;
 
-    if (listen->fixed_count == 0 && !has_cors(listen)) {
+    if (response->status == 401 && listen->authenticator != NULL)
+        challenge = listen->authenticator->type->authenticator->challenge;
+    if (listen->fixed_count == 0 && !has_cors(listen) && challenge == NULL) {
         http_reply(exchange, response);
         return;
     }
@@ -246,6 +249,8 @@ void http_listen_reply(const struct http_listen *listen, struct http_exchange *e
         headers[full.header_count++] = response->headers[i];
     for (size_t i = 0; i < listen->fixed_count; i++)
         headers[full.header_count++] = listen->fixed[i];
+    if (challenge != NULL)
+        headers[full.header_count++] = (struct http_header){ SLICE("www-authenticate"), slice_of_string(challenge) };
     if (has_cors(listen))
         full.header_count = add_cors(listen, exchange, headers, full.header_count);
     http_reply(exchange, &full);

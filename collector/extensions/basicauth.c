@@ -321,7 +321,7 @@ static void basicauth_stop(struct component *component)
     self->started = false;
 }
 
-static const struct authenticator authenticator = { .check = basicauth_check, .headers = basicauth_headers };
+static const struct authenticator authenticator = { .check = basicauth_check, .headers = basicauth_headers, .challenge = "Basic realm=\"weir\"" };
 
 const struct component_type basicauth_extension = {
     .name = "basicauth",

@@ -180,7 +180,7 @@ static void bearertokenauth_stop(struct component *component)
     self->file = NULL;
 }
 
-static const struct authenticator authenticator = { .check = bearertokenauth_check, .headers = bearertokenauth_headers };
+static const struct authenticator authenticator = { .check = bearertokenauth_check, .headers = bearertokenauth_headers, .challenge = "Bearer" };
 
 const struct component_type bearertokenauth_extension = {
     .name = "bearertokenauth",

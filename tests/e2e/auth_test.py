@@ -45,6 +45,7 @@ def test_only_who_may_gets_in(name, start_weir, tmp_path):
     weir = start_weir(guarded(tmp_path / "out.jsonl", ports, name, extension))
     assert http_status(ports[0], right) == 200
     assert grpc_code(ports[1], right) == grpc.StatusCode.OK
+    assert harness.post_json(ports[0], "traces", harness.span_document())[1]["www-authenticate"].split()[0].lower() in name
     for one in wrong:
         assert http_status(ports[0], one) == 401, one
         assert grpc_code(ports[1], one) == grpc.StatusCode.UNAUTHENTICATED, one
