@@ -48,6 +48,7 @@ struct attribute_action {
     struct slice from_attribute;
     const char *from_context; /* a key of the metadata; NULL: none */
     struct ottl_regex *regex; /* owned */
+    const EVP_MD *sha256;     /* HASH; borrowed from the actions */
     enum otlp_value_kind converted_type;
 };
 
@@ -153,6 +154,15 @@ static bool set_conversion(struct attribute_action *action, const struct attribu
     return refuse(settings, is_set(settings->pattern), "pattern", err);
 }
 
+/* Fetched once: asking OpenSSL by name for each value would cost more than the digest. */
+static bool set_hash(struct attribute_actions *actions, struct attribute_action *action, struct error *err)
+{
+    if (action->kind == ACTION_HASH && actions->sha256 == NULL)
+        actions->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    action->sha256 = actions->sha256;
+    return action->kind != ACTION_HASH || action->sha256 != NULL || fail(err, "hash: this OpenSSL has no SHA-256");
+}
+
 static bool refuse_sources(const struct attribute_action_settings *settings, struct error *err)
 {
     return refuse(settings, has_node(settings->value), "value", err) &&
@@ -176,7 +186,7 @@ static bool make(
     case ACTION_DELETE:
     case ACTION_HASH:
         return refuse_sources(settings, err) && refuse(settings, has_type, "converted_type", err) &&
-               compile(action, settings->pattern, err);
+               compile(action, settings->pattern, err) && set_hash(actions, action, err);
     case ACTION_EXTRACT:
         return refuse_sources(settings, err) && refuse(settings, is_set(settings->from_context), "from_context", err) &&
                refuse(settings, has_type, "converted_type", err) && set_extract(action, settings, err);
@@ -230,6 +240,7 @@ void attribute_actions_fini(struct attribute_actions *actions)
 {
     for (size_t i = 0; i < actions->count; i++)
         ottl_regex_destroy(actions->items[i].regex);
+    EVP_MD_free(actions->sha256);
     arena_fini(&actions->arena);
     *actions = (struct attribute_actions){ .count = 0 };
 }
@@ -311,7 +322,8 @@ static struct slice bytes_to_hash(const struct otlp_value *value, uint64_t *room
     return slice_of(room, value->kind == OTLP_VALUE_BOOL ? 1 : sizeof(*room));
 }
 
-static void hash_value(struct rewrite_worker *worker, struct slice key, const struct otlp_value *value)
+static void hash_value(
+    const struct attribute_action *action, struct rewrite_worker *worker, struct slice key, const struct otlp_value *value)
 {
     struct otlp_value hashed = { .kind = OTLP_VALUE_STRING };
     uint8_t digest[EVP_MAX_MD_SIZE];
@@ -321,7 +333,7 @@ static void hash_value(struct rewrite_worker *worker, struct slice key, const st
     struct slice bytes = bytes_to_hash(value, &room);
 
     if (value->kind >= OTLP_VALUE_STRING && value->kind <= OTLP_VALUE_DOUBLE) {
-        if (EVP_Digest(bytes.data, bytes.size, digest, &size, EVP_sha256(), NULL) != 1) {
+        if (EVP_Digest(bytes.data, bytes.size, digest, &size, action->sha256, NULL) != 1) {
             worker->failed = true;
             return;
         }
@@ -338,10 +350,10 @@ static void hash(const struct attribute_action *action, struct rewrite_worker *w
     size_t cursor = 0;
 
     if (action->key.data != NULL && edit_get_attribute(&worker->edit, action->key, &value))
-        hash_value(worker, action->key, &value);
+        hash_value(action, worker, action->key, &value);
     while (action->regex != NULL && edit_attribute_at(&worker->edit, &cursor, &attribute)) {
         if (ottl_regex_match(action->regex, worker->matcher, attribute.key, 0) == OTTL_MATCH)
-            hash_value(worker, attribute.key, &attribute.value);
+            hash_value(action, worker, attribute.key, &attribute.value);
     }
 }
 

@@ -25,6 +25,7 @@ struct attribute_actions {
     size_t count;
     struct attribute_splice splice; /* the keys of all actions; their steps, when all are constants and deletions */
     bool finds, splices;            /* does it know all keys? all steps? */
+    struct evp_md_st *sha256;       /* owned; NULL until an action needs it */
 };
 
 /* What became of a message. */

@@ -127,11 +127,11 @@ static void sampler_stop(struct component *component)
 /* A span or log record to be decided on. */
 struct candidate {
     struct sampling_state state;
-    bool carried; /* the state is understood, and written back when the record is kept */
-    bool missing; /* there is nothing to decide by */
-    uint64_t randomness;
-    enum reason fault; /* NOT_SAMPLED: none */
-    uint64_t priority; /* threshold by priority */
+    bool carried;                /* the state is understood, and written back when the record is kept */
+    bool missing;                /* there is nothing to decide by */
+    uint64_t randomness, hashed; /* hashed: of the trace id that begins a span, where encoders put it */
+    enum reason fault;           /* NOT_SAMPLED: none */
+    uint64_t priority;           /* threshold by priority */
     bool prioritized;
     bool randomness_is_new, threshold_is_new, threshold_is_gone;
 };
@@ -253,7 +253,10 @@ static void take_randomness(const struct probabilistic_sampler *self, struct can
 enum { SPAN_TRACE_ID = 1, SPAN_TRACE_STATE = 3, SPAN_ATTRIBUTES = OTLP_ATTRIBUTES_OF_SPAN };
 #define PRIORITY_KEY SLICE("sampling.priority")
 
+enum { TRACE_ID_HEAD = 2, TRACE_ID_SIZE = 16 };
+
 struct span {
+    struct slice body;
     struct slice trace_id, trace_state, trace_state_field, priority; /* priority: content of its KeyValue */
 };
 
@@ -273,7 +276,7 @@ static void scan_span(struct slice body, struct span *span)
     struct pb_reader reader = pb_reader_of(body);
     struct pb_field field;
 
-    *span = (struct span){ .trace_id = { NULL, 0 } };
+    *span = (struct span){ .body = body };
     for (;;) {
         size_t size = pb_short_size(reader.at, (size_t)(reader.end - reader.at));
         if (size > 0 && is_of_no_interest(reader.at, size)) {
@@ -323,10 +326,12 @@ static void look_at_span(const struct probabilistic_sampler *self, const struct 
     if (self->mode != MODE_HASH_SEED) {
         take_randomness(self, candidate, span->trace_id);
     } else {
-        if (is_trace_id(span->trace_id))
-            candidate->randomness = sampling_randomness_of_bytes(span->trace_id, self->hashed_seed);
-        else
+        if (!is_trace_id(span->trace_id))
             miss(candidate);
+        else if (span->trace_id.data == span->body.data + TRACE_ID_HEAD)
+            candidate->randomness = candidate->hashed;
+        else
+            candidate->randomness = sampling_randomness_of_bytes(span->trace_id, self->hashed_seed);
         claim_state(candidate, true);
     }
     if (span->priority.data != NULL)
@@ -371,10 +376,14 @@ static void keep_span(
 
 static void visit_span(const struct probabilistic_sampler *self, struct rewrite_worker *worker, size_t dropped[REASON_COUNT])
 {
+    struct slice body = worker->rewrite.record.body;
     struct candidate candidate = { .carried = true };
     struct span span;
 
-    scan_span(worker->rewrite.record.body, &span);
+    /* before the scan, so that the processor does both at once */
+    if (self->mode == MODE_HASH_SEED && body.size >= TRACE_ID_HEAD + TRACE_ID_SIZE)
+        candidate.hashed = sampling_randomness_of_bytes(slice_of(body.data + TRACE_ID_HEAD, TRACE_ID_SIZE), self->hashed_seed);
+    scan_span(body, &span);
     look_at_span(self, &span, &candidate);
     if (decide(self, &candidate)) {
         keep_span(self, worker, &span, &candidate);

@@ -13,9 +13,24 @@ enum { GROUP_RESOURCE = 1, GROUP_SCOPE_GROUPS = 2, GROUP_SCHEMA_URL = 3 };
 enum { SCOPE_GROUP_SCOPE = 1, SCOPE_GROUP_RECORDS = 2, SCOPE_GROUP_SCHEMA_URL = 3 };
 enum { DATA_POINTS = 1 };
 
+/* The next field, when it is a length-delimited one of that number, and not longer than 16 KiB. */
+static inline bool next_short_message(struct pb_reader *reader, uint32_t number, struct pb_field *field)
+{
+    size_t head = 0, size = pb_message_size(reader->at, (size_t)(reader->end - reader->at), &head);
+
+    if (size == 0 || reader->at[0] != (number << 3 | PB_BYTES))
+        return false;
+    *field =
+        (struct pb_field){ .number = number, .type = PB_BYTES, .bytes = { reader->at + head, size - head }, .raw = { reader->at, size } };
+    reader->at += size;
+    return true;
+}
+
 /* The next length-delimited field of that number. */
 static bool next_message(struct pb_reader *reader, uint32_t number, struct pb_field *field)
 {
+    if (next_short_message(reader, number, field))
+        return true;
     while (pb_next(reader, field)) {
         if (field->number == number && field->type == PB_BYTES)
             return true;
@@ -58,13 +73,16 @@ bool otlp_next_scope_group(struct otlp_scope_groups *scope_groups, struct otlp_s
         return false;
     *scope_group = (struct otlp_scope_group){ .raw = field.raw, .body = field.bytes };
     struct pb_reader reader = pb_reader_of(scope_group->body);
-    while (pb_next(&reader, &field)) {
+    for (;;) {
+        if (next_short_message(&reader, SCOPE_GROUP_RECORDS, &field))
+            continue;
+        if (!pb_next(&reader, &field))
+            return true;
         if (field.number == SCOPE_GROUP_SCOPE)
             scope_group->scope = field.bytes;
         else if (field.number == SCOPE_GROUP_SCHEMA_URL)
             scope_group->schema_url = field.bytes;
     }
-    return true;
 }
 
 struct otlp_records otlp_records(const struct otlp_scope_group *scope_group)

@@ -89,6 +89,23 @@ static inline size_t pb_short_size(const uint8_t *at, size_t left)
     return size <= left ? size : 0;
 }
 
+/* The same for a length-delimited field with a tag of one byte and a length of at most two, which `*head` counts with the tag. */
+static inline size_t pb_message_size(const uint8_t *at, size_t left, size_t *head)
+{
+    size_t size = left >= 3 ? at[1] : 0x80;
+
+    if (left < 3 || at[0] >= 0x80 || (at[0] & 7) != PB_BYTES || at[0] < 8)
+        return 0;
+    *head = 2;
+    if (size >= 0x80) {
+        if (at[2] >= 0x80)
+            return 0;
+        size = (size & 0x7f) | (size_t)at[2] << 7;
+        *head = 3;
+    }
+    return size <= left - *head ? size + *head : 0;
+}
+
 /* False at the end and on failure; the caller looks at reader->failed once, after the loop. */
 static inline bool pb_next(struct pb_reader *reader, struct pb_field *field)
 {
