@@ -136,6 +136,18 @@ struct candidate {
     bool randomness_is_new, threshold_is_new, threshold_is_gone;
 };
 
+/* Field by field: nearly all spans leave most of it unused. */
+static void candidate_init(struct candidate *candidate)
+{
+    candidate->state.text = candidate->state.ot = (struct slice){ NULL, 0 };
+    candidate->state.has_threshold = candidate->state.has_randomness = false;
+    candidate->carried = true;
+    candidate->missing = candidate->prioritized = false;
+    candidate->fault = NOT_SAMPLED;
+    candidate->randomness = candidate->hashed = candidate->priority = 0;
+    candidate->randomness_is_new = candidate->threshold_is_new = candidate->threshold_is_gone = false;
+}
+
 static uint64_t threshold_for(const struct probabilistic_sampler *self, const struct sampling_state *state)
 {
     uint64_t threshold;
@@ -260,26 +272,39 @@ struct span {
     struct slice trace_id, trace_state, trace_state_field, priority; /* priority: content of its KeyValue */
 };
 
-/*
- * Is the field that begins here, with a tag and a length of one byte each, none of those that are looked for? Attributes are told
- * apart by their key's size, where encoders put it; false: look closer.
- */
-static inline bool is_of_no_interest(const uint8_t *at, size_t size)
+/* Is the attribute that begins here another one? Told by its key's size, where encoders put it; false: look closer. */
+static inline bool is_other_attribute(const uint8_t *at, size_t size)
 {
-    if (at[0] == (SPAN_ATTRIBUTES << 3 | PB_BYTES))
-        return size > 3 && at[2] == (1 << 3 | PB_BYTES) && at[3] != sizeof("sampling.priority") - 1;
-    return at[0] != (SPAN_TRACE_ID << 3 | PB_BYTES) && at[0] != (SPAN_TRACE_STATE << 3 | PB_BYTES);
+    return size > 3 && at[2] == (1 << 3 | PB_BYTES) && at[3] != sizeof("sampling.priority") - 1;
 }
 
-static void scan_span(struct slice body, struct span *span)
+/* Takes the field that begins here, with a tag and a length of one byte each; false: look closer. */
+static inline bool scan_short(const uint8_t *at, size_t size, struct span *span)
 {
-    struct pb_reader reader = pb_reader_of(body);
+    switch (at[0]) {
+    case SPAN_ATTRIBUTES << 3 | PB_BYTES:
+        return is_other_attribute(at, size);
+    case SPAN_TRACE_ID << 3 | PB_BYTES:
+        span->trace_id = (struct slice){ at + 2, size - 2 };
+        return true;
+    case SPAN_TRACE_STATE << 3 | PB_BYTES:
+        span->trace_state = (struct slice){ at + 2, size - 2 };
+        span->trace_state_field = (struct slice){ at, size };
+        return true;
+    default:
+        return true;
+    }
+}
+
+static void scan_span(const uint8_t *at, const uint8_t *end, struct span *span)
+{
+    struct pb_reader reader = { at, end, false };
     struct pb_field field;
 
-    *span = (struct span){ .body = body };
+    *span = (struct span){ .body = { at, (size_t)(end - at) } };
     for (;;) {
         size_t size = pb_short_size(reader.at, (size_t)(reader.end - reader.at));
-        if (size > 0 && is_of_no_interest(reader.at, size)) {
+        if (size > 0 && scan_short(reader.at, size, span)) {
             reader.at += size;
             continue;
         }
@@ -376,14 +401,15 @@ static void keep_span(
 
 static void visit_span(const struct probabilistic_sampler *self, struct rewrite_worker *worker, size_t dropped[REASON_COUNT])
 {
-    struct slice body = worker->rewrite.record.body;
-    struct candidate candidate = { .carried = true };
+    const struct slice *body = &worker->rewrite.record.body;
+    struct candidate candidate;
     struct span span;
 
+    candidate_init(&candidate);
     /* before the scan, so that the processor does both at once */
-    if (self->mode == MODE_HASH_SEED && body.size >= TRACE_ID_HEAD + TRACE_ID_SIZE)
-        candidate.hashed = sampling_randomness_of_bytes(slice_of(body.data + TRACE_ID_HEAD, TRACE_ID_SIZE), self->hashed_seed);
-    scan_span(body, &span);
+    if (self->mode == MODE_HASH_SEED && body->size >= TRACE_ID_HEAD + TRACE_ID_SIZE)
+        candidate.hashed = sampling_randomness_of_bytes(slice_of(body->data + TRACE_ID_HEAD, TRACE_ID_SIZE), self->hashed_seed);
+    scan_span(body->data, body->data + body->size, &span);
     look_at_span(self, &span, &candidate);
     if (decide(self, &candidate)) {
         keep_span(self, worker, &span, &candidate);
@@ -490,9 +516,10 @@ static void keep_log(struct rewrite_worker *worker, const struct candidate *cand
 static void visit_log(const struct probabilistic_sampler *self, struct rewrite_worker *worker, size_t dropped[REASON_COUNT])
 {
     struct slice body = worker->rewrite.record.body;
-    struct candidate candidate = { .carried = true };
+    struct candidate candidate;
     struct otlp_log log;
 
+    candidate_init(&candidate);
     otlp_log_view(body, &log);
     read_log_state(body, &candidate);
     if (self->mode == MODE_HASH_SEED)

@@ -92,8 +92,16 @@ struct otlp_records otlp_records(const struct otlp_scope_group *scope_group)
 
 bool otlp_next_record(struct otlp_records *records, struct otlp_record *record)
 {
+    const uint8_t *at = records->reader.at;
+    size_t head = 0, size = pb_message_size(at, (size_t)(records->reader.end - at), &head);
     struct pb_field field;
 
+    if (size > 0 && at[0] == (SCOPE_GROUP_RECORDS << 3 | PB_BYTES)) { /* as next_message, without a field between */
+        record->raw = (struct slice){ at, size };
+        record->body = (struct slice){ at + head, size - head };
+        records->reader.at = at + size;
+        return true;
+    }
     if (!next_message(&records->reader, SCOPE_GROUP_RECORDS, &field))
         return false;
     record->raw = field.raw;
