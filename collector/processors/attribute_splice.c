@@ -6,7 +6,7 @@
  */
 #include "collector/processors/attribute_splice.h"
 
-enum { KEY = 1, VALUE = 2, KEY_TAG = KEY << 3 | PB_BYTES };
+enum { KEY = 1, VALUE = 2 };
 
 /* ---- at start ---- */
 
@@ -77,12 +77,6 @@ static void note(const struct attribute_splice *splice, struct slice key, struct
     }
 }
 
-/* Does an attribute's field say its key where encoders put it? */
-static inline bool has_plain_key(const uint8_t *at, size_t size)
-{
-    return size >= 4 && at[2] == KEY_TAG && at[3] + 4u <= size;
-}
-
 void attribute_splice_find(
     const struct attribute_splice *splice, struct slice message, uint32_t attributes_field, struct splice_found *found)
 {
@@ -96,7 +90,7 @@ void attribute_splice_find(
     while (reader.at < reader.end) {
         const uint8_t *at = reader.at;
         size_t size = pb_short_size(at, (size_t)(reader.end - at));
-        if (size > 0 && (at[0] != tag || has_plain_key(at, size))) {
+        if (size > 0 && (at[0] != tag || otlp_is_plain_key_value(at + 2, size - 2))) {
             if (at[0] == tag && (splice->sizes >> (at[3] & 63) & 1) != 0)
                 note(splice, slice_of(at + 4, at[3]), slice_of(at, size), found);
             reader.at += size;

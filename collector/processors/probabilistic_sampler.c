@@ -275,7 +275,7 @@ struct span {
 /* Is the attribute that begins here another one? Told by its key's size, where encoders put it; false: look closer. */
 static inline bool is_other_attribute(const uint8_t *at, size_t size)
 {
-    return size > 3 && at[2] == (1 << 3 | PB_BYTES) && at[3] != sizeof("sampling.priority") - 1;
+    return otlp_is_plain_key_value(at + 2, size - 2) && at[3] != sizeof("sampling.priority") - 1;
 }
 
 /* Takes the field that begins here, with a tag and a length of one byte each; false: look closer. */

@@ -214,11 +214,9 @@ static struct otlp_attribute read_attribute(const struct edit *edit, const struc
     return attribute;
 }
 
-/* Told from the first bytes of what encoders write: a short key in front. */
 static inline bool is_other_key(struct slice content, struct slice key)
 {
-    return content.size >= 2 && content.data[0] == (KEY << 3 | PB_BYTES) && content.data[1] + 2u < content.size &&
-           content.data[1] != key.size && content.data[1] < 0x80;
+    return otlp_is_plain_key_value(content.data, content.size) && content.data[1] != key.size;
 }
 
 /* The next field, from `from` on, that is an attribute of that key; edit->count when there is none. */

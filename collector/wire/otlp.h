@@ -211,6 +211,18 @@ struct otlp_attributes {
     uint32_t field;
 };
 
+/*
+ * Is the content of a KeyValue what encoders write: a key, then a value, both short, and nothing else? Then the key is the content[1] bytes from
+ * content + 2. For those who tell keys apart without decoding them.
+ */
+static inline bool otlp_is_plain_key_value(const uint8_t *content, size_t size)
+{
+    if (size < 4 || content[0] != (1 << 3 | PB_BYTES) || content[1] >= 0x80 || content[1] + 4u > size)
+        return false;
+    const uint8_t *value = content + 2 + content[1];
+    return value[0] == (2 << 3 | PB_BYTES) && value[1] < 0x80 && value[1] + 4u + content[1] == size;
+}
+
 struct otlp_attributes otlp_attributes(struct slice message, enum otlp_attributes_field field);
 bool otlp_next_attribute(struct otlp_attributes *attributes, struct otlp_attribute *attribute);
 

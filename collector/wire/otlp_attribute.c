@@ -113,10 +113,10 @@ bool otlp_next_attribute(struct otlp_attributes *attributes, struct otlp_attribu
     return false;
 }
 
-/* Does the attribute whose field, tag included, is `size` bytes long at `at` say its key first, as encoders write it, and is it another one? */
+/* Has the attribute whose field, tag included, is `size` bytes long at `at` another key? False: look closer. */
 static inline bool is_other(const uint8_t *at, size_t size, struct slice key)
 {
-    return size >= 4 && at[2] == KEY_TAG && at[3] + 4u <= size && (at[3] != key.size || memcmp(at + 4, key.data, key.size) != 0);
+    return otlp_is_plain_key_value(at + 2, size - 2) && (at[3] != key.size || memcmp(at + 4, key.data, key.size) != 0);
 }
 
 bool otlp_find_attribute(struct slice message, enum otlp_attributes_field field, struct slice key, struct otlp_value *value)
