@@ -126,16 +126,30 @@ static void record(weir_span *span, sqlite3 *db, const char *sql, uint64_t start
     weir_span_begin(span, &scope, weir_z(name), &opts);
 }
 
+/* A statement that another one interrupted is as long as SQLite says, which is whole milliseconds. */
+static uint64_t start_of(weir_sqlite *hook, const void *statement, uint64_t taken_ns)
+{
+    uint64_t now = now_ns();
+
+    if (hook->begun != statement)
+        return now > taken_ns ? now - taken_ns : now;
+    hook->begun = NULL;
+    return hook->begun_ns;
+}
+
 static int on_trace(unsigned type, void *user, void *statement, void *detail)
 {
     weir_sqlite *hook = (weir_sqlite *)user;
     const char *sql = sqlite3_sql((sqlite3_stmt *)statement);
-    uint64_t taken = (uint64_t) * (const sqlite3_int64 *)detail, now = now_ns();
     weir_span span;
 
+    if (type == SQLITE_TRACE_STMT && hook->begun != statement) { /* once more for each trigger */
+        hook->begun = statement;
+        hook->begun_ns = now_ns();
+    }
     if (type != SQLITE_TRACE_PROFILE || sql == NULL)
         return 0;
-    record(&span, hook->db, sql, now > taken ? now - taken : now);
+    record(&span, hook->db, sql, start_of(hook, statement, (uint64_t) * (const sqlite3_int64 *)detail));
     if (statement == hook->stepping && !hook->ended) {
         hook->span = span;
         hook->ended = true;
@@ -149,7 +163,7 @@ int weir_sqlite_attach(weir_sqlite *hook, sqlite3 *db)
 {
     memset(hook, 0, sizeof(*hook));
     hook->db = db;
-    return sqlite3_trace_v2(db, SQLITE_TRACE_PROFILE, on_trace, hook);
+    return sqlite3_trace_v2(db, SQLITE_TRACE_STMT | SQLITE_TRACE_PROFILE, on_trace, hook);
 }
 
 int weir_sqlite_detach(weir_sqlite *hook)

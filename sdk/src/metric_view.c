@@ -132,6 +132,18 @@ static bool choose_bounds(struct stream *stream, const struct view *view)
     return true;
 }
 
+/* Texts of views end where they end, without a NUL. */
+static char *text_or(weir_str text, const char *otherwise)
+{
+    char *copy = text.n != 0 ? malloc(text.n + 1) : strdup(otherwise);
+
+    if (copy != NULL && text.n != 0) {
+        memcpy(copy, text.p, text.n);
+        copy[text.n] = '\0';
+    }
+    return copy;
+}
+
 static bool add_stream(struct instrument *instrument, const struct view *view, const struct settings *settings)
 {
     struct stream *stream = calloc(1, sizeof(*stream));
@@ -141,9 +153,8 @@ static bool add_stream(struct instrument *instrument, const struct view *view, c
     stream->instrument = instrument;
     stream->aggregation = aggregation_of(view, instrument, settings);
     stream->delta = is_delta(instrument, settings->metrics.temporality);
-    stream->name = view != NULL && view->name.n != 0 ? strndup(view->name.p, view->name.n) : strdup(instrument->name);
-    stream->description =
-        view != NULL && view->description.n != 0 ? strndup(view->description.p, view->description.n) : strdup(instrument->description);
+    stream->name = text_or(view != NULL ? view->name : weir_sn(NULL, 0), instrument->name);
+    stream->description = text_or(view != NULL ? view->description : weir_sn(NULL, 0), instrument->description);
     stream->cardinality = view != NULL && view->cardinality > 1 ? view->cardinality : METRIC_CARDINALITY;
     stream->exemplar_count = 1;
     if (view != NULL) {

@@ -20,7 +20,14 @@ static weir_str behind(weir_str text, size_t n)
 
 static char *dup_text(weir_str text)
 {
-    return strndup(text.n != 0 ? text.p : "", text.n);
+    char *copy = malloc(text.n + 1);
+
+    if (copy == NULL)
+        return NULL;
+    if (text.n != 0)
+        memcpy(copy, text.p, text.n);
+    copy[text.n] = '\0';
+    return copy;
 }
 
 static bool no_control_or_space(weir_str text)

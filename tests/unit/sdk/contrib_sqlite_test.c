@@ -64,6 +64,7 @@ static void statements_are_spans_of_the_request(void **state)
         assert_memory_equal(span->trace_id.data, parent->trace_id.data, 16);
         assert_memory_equal(span->parent_span_id.data, parent->span_id.data, 8);
         assert_true(span->end_time_unix_nano >= span->start_time_unix_nano);
+        assert_true(span->start_time_unix_nano >= parent->start_time_unix_nano);
         assert_true(span->status == NULL || span->status->code == 0);
     }
 }

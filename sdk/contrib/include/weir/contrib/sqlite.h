@@ -19,6 +19,8 @@ typedef struct weir_sqlite {
     sqlite3_stmt *stepping; /* in weir_sqlite_step, and its span */
     weir_span span;
     bool ended;
+    const void *begun; /* the statement that began last, and when: SQLite's own measure is in whole milliseconds */
+    uint64_t begun_ns;
 } weir_sqlite;
 
 /*
