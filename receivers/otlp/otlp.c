@@ -128,7 +128,7 @@ static bool otlp_start(struct component *component, struct error *err)
 {
     struct otlp *self = (struct otlp *)component;
 
-    self->link = otlp_link_create(self);
+    self->link = receiver_link_create();
     if (uses_grpc(self) && !otlp_grpc_start(self, err))
         return fail_within(err, "protocols.grpc");
     if (uses_http(self) && !otlp_http_start(self, err))
@@ -142,7 +142,7 @@ static void otlp_stop(struct component *component)
 
     http_server_stop(self->http_server, stop_grace_ns);
     grpc_server_stop(self->grpc_server, stop_grace_ns);
-    otlp_link_cut(self->link);
+    receiver_link_cut(self->link);
     http_listen_fini(&self->listen);
     self->http_server = NULL;
     self->grpc_server = NULL;

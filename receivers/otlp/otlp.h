@@ -2,29 +2,15 @@
 #ifndef WEIR_RECEIVERS_OTLP_H
 #define WEIR_RECEIVERS_OTLP_H
 
-#include <pthread.h>
-#include <stdatomic.h>
-
 #include "collector/component.h"
 #include "collector/http_listen.h"
+#include "collector/receiver_link.h"
 #include "receivers/otlp/otlp_status.h"
 
 struct otlp_http_settings {
     struct http_listen_settings listen;
     const char *traces_url_path, *metrics_url_path, *logs_url_path;
 };
-
-/* What requests that wait for their receipts hold, for a receiver may be gone by then: at a reload, its batches stay with others. */
-struct otlp_link {
-    atomic_uint references;
-    pthread_rwlock_t lock; /* guards self */
-    struct otlp *self;     /* NULL: stopped */
-};
-
-struct otlp_link *otlp_link_create(struct otlp *self);
-void otlp_link_unref(struct otlp_link *link);
-/* Nobody uses `self` when it returns. Takes the reference. NULL is fine. */
-void otlp_link_cut(struct otlp_link *link);
 
 struct otlp {
     struct component base;
@@ -34,7 +20,7 @@ struct otlp {
     struct component *grpc_authenticator; /* borrowed from the core; NULL: everybody may send */
     struct http_listen listen;
     struct slice paths[SIGNAL_COUNT]; /* of HTTP, without the first '/' */
-    struct otlp_link *link;           /* one reference */
+    struct receiver_link *link;       /* one reference */
     struct grpc_server *grpc_server;  /* owned; NULL: not started */
     struct http_server *http_server;
 };

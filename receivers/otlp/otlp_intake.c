@@ -136,39 +136,9 @@ static struct payload *check(const struct otlp_request *request, struct payload 
 
 /* ---- waiting for a receipt ---- */
 
-struct otlp_link *otlp_link_create(struct otlp *self)
-{
-    struct otlp_link *link = calloc(1, sizeof(*link));
-
-    if (link == NULL)
-        abort();
-    atomic_init(&link->references, 1);
-    pthread_rwlock_init(&link->lock, NULL);
-    link->self = self;
-    return link;
-}
-
-void otlp_link_unref(struct otlp_link *link)
-{
-    if (link == NULL || atomic_fetch_sub(&link->references, 1) > 1)
-        return;
-    pthread_rwlock_destroy(&link->lock);
-    free(link);
-}
-
-void otlp_link_cut(struct otlp_link *link)
-{
-    if (link == NULL)
-        return;
-    pthread_rwlock_wrlock(&link->lock);
-    link->self = NULL;
-    pthread_rwlock_unlock(&link->lock);
-    otlp_link_unref(link);
-}
-
 struct waiting {
     struct otlp_request request;
-    struct otlp_link *link; /* one reference */
+    struct receiver_link *link; /* one reference */
 };
 
 static struct waiting *waiting_create(const struct otlp_request *request)
@@ -177,14 +147,13 @@ static struct waiting *waiting_create(const struct otlp_request *request)
 
     if (waiting == NULL)
         return NULL;
-    *waiting = (struct waiting){ *request, request->self->link };
-    atomic_fetch_add(&waiting->link->references, 1);
+    *waiting = (struct waiting){ *request, receiver_link_ref(request->self->link) };
     return waiting;
 }
 
 static void waiting_destroy(struct waiting *waiting)
 {
-    otlp_link_unref(waiting->link);
+    receiver_link_unref(waiting->link);
     free(waiting);
 }
 
@@ -202,14 +171,13 @@ static void told(void *context, struct outcome outcome)
     struct waiting *waiting = context;
     const struct otlp_request *request = &waiting->request;
 
-    pthread_rwlock_rdlock(&waiting->link->lock);
-    if (waiting->link->self != NULL) {
+    if (receiver_link_enter(waiting->link)) {
         component_count_received(&request->self->base, request->signal, transport(request), request->records, outcome);
         answer_outcome(request, outcome);
     } else {
         answer_nobody(request);
     }
-    pthread_rwlock_unlock(&waiting->link->lock);
+    receiver_link_leave(waiting->link);
     waiting_destroy(waiting);
 }
 

@@ -195,7 +195,7 @@ static bool zipkin_start(struct component *component, struct error *err)
     };
     struct http_server_settings settings;
 
-    self->link = zipkin_link_create(self);
+    self->link = receiver_link_create();
     if (!http_listen_init(&self->listen, &self->http, component, err) || !http_listen_to_net(&self->http, &settings, err))
         return false;
     self->server = http_server_start(&settings, &service, err);
@@ -207,7 +207,7 @@ static void zipkin_stop(struct component *component)
     struct zipkin *self = (struct zipkin *)component;
 
     http_server_stop(self->server, stop_grace_ns);
-    zipkin_link_cut(self->link);
+    receiver_link_cut(self->link);
     http_listen_fini(&self->listen);
     self->server = NULL;
     self->link = NULL;

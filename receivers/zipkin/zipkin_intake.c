@@ -81,39 +81,9 @@ static struct payload *translate(struct zipkin_request *request, struct payload 
 
 /* ---- waiting for a receipt ---- */
 
-struct zipkin_link *zipkin_link_create(struct zipkin *self)
-{
-    struct zipkin_link *link = calloc(1, sizeof(*link));
-
-    if (link == NULL)
-        abort();
-    atomic_init(&link->references, 1);
-    pthread_rwlock_init(&link->lock, NULL);
-    link->self = self;
-    return link;
-}
-
-static void link_unref(struct zipkin_link *link)
-{
-    if (atomic_fetch_sub(&link->references, 1) > 1)
-        return;
-    pthread_rwlock_destroy(&link->lock);
-    free(link);
-}
-
-void zipkin_link_cut(struct zipkin_link *link)
-{
-    if (link == NULL)
-        return;
-    pthread_rwlock_wrlock(&link->lock);
-    link->self = NULL;
-    pthread_rwlock_unlock(&link->lock);
-    link_unref(link);
-}
-
 struct waiting {
     struct zipkin_request request;
-    struct zipkin_link *link; /* one reference */
+    struct receiver_link *link; /* one reference */
 };
 
 static struct waiting *waiting_create(const struct zipkin_request *request)
@@ -122,14 +92,13 @@ static struct waiting *waiting_create(const struct zipkin_request *request)
 
     if (waiting == NULL)
         return NULL;
-    *waiting = (struct waiting){ *request, request->self->link };
-    atomic_fetch_add(&waiting->link->references, 1);
+    *waiting = (struct waiting){ *request, receiver_link_ref(request->self->link) };
     return waiting;
 }
 
 static void waiting_destroy(struct waiting *waiting)
 {
-    link_unref(waiting->link);
+    receiver_link_unref(waiting->link);
     free(waiting);
 }
 
@@ -138,14 +107,13 @@ static void told(void *context, struct outcome outcome)
     struct waiting *waiting = context;
     const struct zipkin_request *request = &waiting->request;
 
-    pthread_rwlock_rdlock(&waiting->link->lock);
-    if (waiting->link->self != NULL) {
+    if (receiver_link_enter(waiting->link)) {
         component_count_received(&request->self->base, SIGNAL_TRACES, transport(request->format), request->spans, outcome);
         zipkin_answer(request, outcome);
     } else {
         http_reply(request->exchange, &(struct http_response){ .status = 503 }); /* nobody hears it, but it has to be given */
     }
-    pthread_rwlock_unlock(&waiting->link->lock);
+    receiver_link_leave(waiting->link);
     waiting_destroy(waiting);
 }
 
