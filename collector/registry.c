@@ -6,6 +6,7 @@ extern const struct component_type kafka_receiver;
 extern const struct component_type kafka_exporter;
 #endif
 extern const struct component_type fluent_forward_receiver;
+extern const struct component_type lumberjack_receiver;
 extern const struct component_type otlp_receiver;
 extern const struct component_type attributes_processor;
 extern const struct component_type zipkin_receiver;
@@ -38,6 +39,7 @@ const struct component_type *const registry[] = {
     &kafka_exporter,
 #endif
     &fluent_forward_receiver,
+    &lumberjack_receiver,
     &otlp_receiver,
     &attributes_processor,
     &zipkin_receiver,
