@@ -1,7 +1,7 @@
 /*
  * Regular expressions with RE2's syntax and meaning, matched by PCRE2. What RE2 refuses (back references, look-around, recursion
- * ...) is refused; a match that takes too many steps is an error and not a hang. For collector/ottl, and for processors
- * that match texts as it does.
+ * ...) is refused; a match that takes too many steps is an error and not a hang. For collector/ottl, and for components with
+ * settings in RE2's syntax.
  */
 #ifndef WEIR_OTTL_REGEX_H
 #define WEIR_OTTL_REGEX_H
