@@ -10,6 +10,7 @@ extern const struct component_type lumberjack_receiver;
 extern const struct component_type otlp_receiver;
 extern const struct component_type attributes_processor;
 extern const struct component_type zipkin_receiver;
+extern const struct component_type prometheus_receiver;
 extern const struct component_type batch_processor;
 extern const struct component_type filter_processor;
 extern const struct component_type memory_limiter_processor;
@@ -43,6 +44,7 @@ const struct component_type *const registry[] = {
     &otlp_receiver,
     &attributes_processor,
     &zipkin_receiver,
+    &prometheus_receiver,
     &batch_processor,
     &filter_processor,
     &memory_limiter_processor,

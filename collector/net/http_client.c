@@ -335,7 +335,8 @@ bool http_client_call(struct http_client *client, const struct http_call *call, 
         return fail(err, "stopping");
     if (!url_parse(call->url, &exchange.url, err))
         return false;
-    exchange.proxy = client->settings.unix_path == NULL ? url_proxy(&exchange.url, client->settings.proxy_url) : NULL;
+    if (client->settings.unix_path == NULL && (client->settings.proxy_url != NULL || !client->settings.ignore_environment_proxy))
+        exchange.proxy = url_proxy(&exchange.url, client->settings.proxy_url);
     if (client->settings.timeout_ns > 0)
         exchange.limits.deadline_ns = clock_monotonic_nanos() + client->settings.timeout_ns;
     do

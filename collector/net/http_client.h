@@ -15,6 +15,7 @@
 struct http_client_settings {
     const struct tls_settings *tls; /* borrowed; NULL: defaults. The URL's scheme says whether TLS is spoken */
     const char *proxy_url;          /* NULL: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say */
+    bool ignore_environment_proxy;  /* proxy_url NULL means none */
     int64_t timeout_ns;             /* whole call; 0: none */
     bool disable_keep_alives;
     int64_t idle_conn_timeout_ns; /* an idle connection is not used again after that; 0: none */

@@ -12,7 +12,7 @@ enum { AHEAD_MS = 10 * 60 * 1000 }; /* Prometheus' own limit */
 
 void layout_init(struct layout *layout, const struct layout_settings *settings)
 {
-    *layout = (struct layout){ .settings = settings, .first = LAYOUT_NONE, .metadata_first = LAYOUT_NONE };
+    *layout = (struct layout){ .settings = settings, .first = LAYOUT_NONE, .metadata_first = LAYOUT_NONE, .generation = 1 };
 }
 
 static void home_fini(struct home *home)
@@ -223,5 +223,5 @@ size_t layout_bytes(const struct layout *layout)
     return layout->texts.capacity + layout->natives.capacity + layout->exemplar_bytes.capacity +
            layout->series_capacity * sizeof(struct series) + layout->group_capacity * sizeof(struct group) +
            layout->family_capacity * sizeof(struct family) + layout->home_capacity * sizeof(struct home) +
-           layout->metadata_capacity * sizeof(struct metadata_entry) + tables * sizeof(struct table_place);
+           layout->metadata_capacity * sizeof(struct layout_metadata) + tables * sizeof(struct table_place);
 }

@@ -20,7 +20,7 @@
 #include "receivers/prometheus/table.h"
 #include "receivers/prometheus/text.h"
 
-enum { LAYOUT_NONE = UINT32_MAX };
+#define LAYOUT_NONE UINT32_MAX /* no series, group, family ... */
 
 /* What a target's samples are subject to; borrowed as long as the layout. */
 struct layout_settings {
@@ -92,7 +92,7 @@ struct home {
     uint32_t first, last;       /* families */
 };
 
-struct metadata_entry {
+struct layout_metadata {
     struct slice name, help, unit; /* owned */
     uint8_t type;
     bool typed;
@@ -110,7 +110,7 @@ struct layout {
     struct group *groups;
     struct family *families;
     struct home *homes;
-    struct metadata_entry *metadata;
+    struct layout_metadata *metadata;
     size_t series_count, series_capacity, group_count, group_capacity, family_count, family_capacity, home_count, home_capacity,
         metadata_count, metadata_capacity;
     struct table series_table, group_table, family_table, metadata_table;

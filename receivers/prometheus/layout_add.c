@@ -2,7 +2,6 @@
  * New series: labels of the target, relabelling, limits; then into a home, a family, a group. Cost: one to two microseconds, once for each
  * series that comes.
  */
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -305,12 +304,12 @@ static void find_role(struct newcomer *new)
         new->role = read_bound(new, SLICE("quantile")) ? ROLE_BUCKET : ROLE_MALFORMED;
 }
 
-/* The family's name is the metric's; merged ones, and infos, go without the suffix. A counter's _created belongs to its _total. */
+/* The family's name is the metric's; merged ones go without the suffix. A counter's _created belongs to its _total. */
 static struct slice family_name(const struct newcomer *new)
 {
     struct slice stem = slice_of(new->metric.data, new->metric.size - new->suffix.size), name;
 
-    if (new->type == METRIC_HISTOGRAM || new->type == METRIC_SUMMARY || new->type == METRIC_INFO)
+    if (new->type == METRIC_HISTOGRAM || new->type == METRIC_SUMMARY)
         return stem;
     if (new->role != ROLE_CREATED)
         return new->metric;

@@ -36,7 +36,7 @@ static bool keep(struct layout *layout, struct slice text, struct slice *into)
 
 static uint32_t add(struct layout *layout, struct slice name)
 {
-    struct metadata_entry entry = { .follower = LAYOUT_NONE }, *place;
+    struct layout_metadata entry = { .follower = LAYOUT_NONE }, *place;
     uint32_t number = (uint32_t)layout->metadata_count;
 
     if (!keep(layout, name, &entry.name))
@@ -53,7 +53,7 @@ static uint32_t add(struct layout *layout, struct slice name)
 }
 
 /* The entry of the name, made when there is none; NULL: memory is out. */
-static struct metadata_entry *entry_of(struct layout *layout, struct slice name)
+static struct layout_metadata *entry_of(struct layout *layout, struct slice name)
 {
     uint32_t number = layout->metadata_hint;
 
@@ -96,7 +96,7 @@ static bool has_samples(const struct layout *layout, struct slice name)
 
 void layout_put_type(struct layout *layout, struct slice name, enum metric_type type)
 {
-    struct metadata_entry *entry = entry_of(layout, name);
+    struct layout_metadata *entry = entry_of(layout, name);
 
     if (entry == NULL || (entry->typed && entry->type == (uint8_t)type))
         return;
@@ -108,7 +108,7 @@ void layout_put_type(struct layout *layout, struct slice name, enum metric_type 
 
 void layout_put_help(struct layout *layout, struct slice name, struct slice text)
 {
-    struct metadata_entry *entry = entry_of(layout, name);
+    struct layout_metadata *entry = entry_of(layout, name);
 
     if (entry != NULL)
         keep(layout, text, &entry->help);
@@ -116,7 +116,7 @@ void layout_put_help(struct layout *layout, struct slice name, struct slice text
 
 void layout_put_unit(struct layout *layout, struct slice name, struct slice text)
 {
-    struct metadata_entry *entry = entry_of(layout, name);
+    struct layout_metadata *entry = entry_of(layout, name);
 
     if (entry != NULL)
         keep(layout, text, &entry->unit);
