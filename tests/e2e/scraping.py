@@ -1,6 +1,7 @@
 """Targets to scrape, and what weir made of them as Prometheus' series."""
 import collections
 import http.server
+import socket
 import threading
 
 from e2e import harness
@@ -16,10 +17,15 @@ class Pages:
     def __init__(self, pages=None):
         self.pages = dict(pages or {})
         self.seen = collections.defaultdict(list)
+        self.connections = []
         owner = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self):
+                super().setup()
+                owner.connections.append(self.connection)
 
             def do_GET(self):
                 owner.serve(self)
@@ -64,6 +70,11 @@ class Pages:
     def stop(self):
         self.server.shutdown()
         self.server.server_close()
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
 
 def scraping(scrape_configs, output, **config):
