@@ -7,6 +7,9 @@ extern const struct component_type kafka_exporter;
 #endif
 extern const struct component_type fluent_forward_receiver;
 extern const struct component_type lumberjack_receiver;
+extern const struct component_type syslog_receiver;
+extern const struct component_type tcp_log_receiver;
+extern const struct component_type udp_log_receiver;
 extern const struct component_type otlp_receiver;
 extern const struct component_type attributes_processor;
 extern const struct component_type zipkin_receiver;
@@ -41,6 +44,9 @@ const struct component_type *const registry[] = {
 #endif
     &fluent_forward_receiver,
     &lumberjack_receiver,
+    &syslog_receiver,
+    &tcp_log_receiver,
+    &udp_log_receiver,
     &otlp_receiver,
     &attributes_processor,
     &zipkin_receiver,

@@ -47,9 +47,9 @@ bool socket_parse_endpoint(const char *text, struct socket_endpoint *out, struct
     return true;
 }
 
-static bool endpoint_addresses(const char *endpoint, struct addrinfo **out, struct error *err)
+static bool endpoint_addresses(const char *endpoint, int type, struct addrinfo **out, struct error *err)
 {
-    struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+    struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = type, .ai_flags = AI_PASSIVE };
     struct socket_endpoint parsed;
     int failure;
 
@@ -92,14 +92,16 @@ static void set_options(int fd)
 static int listen_on(const struct addrinfo *address)
 {
     int off = 0, reason;
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool stream = address->ai_socktype == SOCK_STREAM;
+    int fd = socket(address->ai_family, address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -1;
-    set_options(fd);
+    if (stream)
+        set_options(fd);
     if (address->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-    if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+    if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && (!stream || listen(fd, BACKLOG) == 0))
         return fd;
     reason = errno;
     close(fd);
@@ -107,14 +109,14 @@ static int listen_on(const struct addrinfo *address)
     return -1;
 }
 
-int socket_listen_tcp(const char *endpoint, struct error *err)
+static int listen_at(const char *endpoint, int type, struct error *err)
 {
     struct addrinfo *list;
     const struct addrinfo *first, *second;
     int families[2] = { AF_INET, AF_INET6 };
     int fd = -1;
 
-    if (!endpoint_addresses(endpoint, &list, err))
+    if (!endpoint_addresses(endpoint, type, &list, err))
         return -1;
     if (endpoint[0] == ':') {
         families[0] = AF_INET6;
@@ -132,6 +134,16 @@ int socket_listen_tcp(const char *endpoint, struct error *err)
             errno == EADDRINUSE ? "; another process, or another receiver, has it" : "");
     freeaddrinfo(list);
     return fd;
+}
+
+int socket_listen_tcp(const char *endpoint, struct error *err)
+{
+    return listen_at(endpoint, SOCK_STREAM, err);
+}
+
+int socket_bind_udp(const char *endpoint, struct error *err)
+{
+    return listen_at(endpoint, SOCK_DGRAM, err);
 }
 
 /* ---- unix ---- */
@@ -156,7 +168,7 @@ static bool unix_address(const char *path, struct sockaddr_un *out, socklen_t *s
 }
 
 /* A socket file that a process left behind when it died refuses connections. */
-static bool is_stale(const struct sockaddr_un *address, socklen_t size)
+static bool is_stale(const struct sockaddr_un *address, socklen_t size, int type)
 {
     struct stat status;
     bool refused;
@@ -164,7 +176,7 @@ static bool is_stale(const struct sockaddr_un *address, socklen_t size)
 
     if (lstat(address->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
         return false;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return false;
     refused = connect(fd, (const struct sockaddr *)address, size) != 0 && errno == ECONNREFUSED;
@@ -172,7 +184,7 @@ static bool is_stale(const struct sockaddr_un *address, socklen_t size)
     return refused;
 }
 
-static bool bind_unix(int fd, const char *path, struct error *err)
+static bool bind_unix(int fd, int type, const char *path, struct error *err)
 {
     struct sockaddr_un address;
     socklen_t size = 0;
@@ -183,7 +195,7 @@ static bool bind_unix(int fd, const char *path, struct error *err)
         return true;
     if (errno != EADDRINUSE)
         return fail(err, "could not listen on \"%s\": %s", path, strerror(errno));
-    if (path[0] == '@' || !is_stale(&address, size))
+    if (path[0] == '@' || !is_stale(&address, size, type))
         return fail(err, "could not listen on \"%s\": it exists, and it is in use or not a socket", path);
     if (unlink(path) != 0)
         return fail(err, "could not remove the stale socket \"%s\": %s", path, strerror(errno));
@@ -192,19 +204,30 @@ static bool bind_unix(int fd, const char *path, struct error *err)
     return true;
 }
 
-int socket_listen_unix(const char *path, struct error *err)
+static int open_unix(const char *path, int type, struct error *err)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0) {
         fail(err, "could not make a unix socket: %s", strerror(errno));
         return -1;
     }
-    if (!bind_unix(fd, path, err)) {
-        close(fd);
-        return -1;
-    }
-    if (listen(fd, BACKLOG) != 0) {
+    if (bind_unix(fd, type, path, err))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+int socket_bind_unix_datagrams(const char *path, struct error *err)
+{
+    return open_unix(path, SOCK_DGRAM, err);
+}
+
+int socket_listen_unix(const char *path, struct error *err)
+{
+    int fd = open_unix(path, SOCK_STREAM, err);
+
+    if (fd >= 0 && listen(fd, BACKLOG) != 0) {
         fail(err, "could not listen on \"%s\": %s", path, strerror(errno));
         socket_close_listener(fd, path);
         return -1;

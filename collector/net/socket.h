@@ -1,4 +1,4 @@
-/* Listening sockets: TCP and unix, from endpoints as the configuration writes them. */
+/* Listening sockets: TCP, UDP and unix, from endpoints as the configuration writes them. */
 #ifndef WEIR_NET_SOCKET_H
 #define WEIR_NET_SOCKET_H
 
@@ -22,6 +22,9 @@ bool socket_parse_endpoint(const char *text, struct socket_endpoint *out, struct
 int socket_listen_tcp(const char *endpoint, struct error *err);
 /* A path, or "@name" in the abstract namespace. A socket file that nobody listens on any more is replaced; one in use is an error. */
 int socket_listen_unix(const char *path, struct error *err);
+/* The same for datagrams: sockets that are bound, and receive. */
+int socket_bind_udp(const char *endpoint, struct error *err);
+int socket_bind_unix_datagrams(const char *path, struct error *err);
 /* Closes it, and removes the socket file of a unix path (NULL: TCP). */
 void socket_close_listener(int fd, const char *unix_path);
 

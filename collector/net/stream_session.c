@@ -6,6 +6,7 @@
  */
 #include "collector/net/stream_session.h"
 
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -491,6 +492,8 @@ static struct stream_session *create(struct stream_shard *shard, int fd, const c
         free(session);
         return NULL;
     }
+    if (session->transport.ssl != NULL)
+        SSL_set_num_tickets(session->transport.ssl, 0); /* a client that never reads would reset the connection, and lose its last bytes */
     session->watch = (struct loop_watch){ fd, on_events };
     session->task.run = run_task;
     atomic_init(&session->references, 1);

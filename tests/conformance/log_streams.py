@@ -1,5 +1,4 @@
 """One weir with one receiver of log streams, and what comes of bytes that are written to its port."""
-import base64
 import contextlib
 import socket
 import tempfile
@@ -9,7 +8,7 @@ from e2e import harness
 
 
 def plain(value):
-    """An OTLP/JSON attribute value as an ordinary one."""
+    """An attribute value in the one spelling of e2e.otlp as an ordinary one."""
     if not value:
         return None
     kind, content = next(iter(value.items()))
@@ -19,7 +18,7 @@ def plain(value):
         return [plain(one) for one in content.get("values", [])]
     if kind == "kvlistValue":
         return attributes(content.get("values", []))
-    return base64.b64decode(content) if kind == "bytesValue" else content
+    return bytes.fromhex(content) if kind == "bytesValue" else content
 
 
 def attributes(pairs):
