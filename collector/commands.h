@@ -22,6 +22,8 @@ int command_cat(int argc, char **argv);          /* cat [--verbosity V] [--json]
 int command_trace(int argc, char **argv);        /* trace [--all] FILE... [TRACE_ID] */
 /* elasticsearch setup --config F... [--set a.b=c...] */
 int command_elasticsearch(int argc, char **argv);
+int command_check(int argc, char **argv);        /* check scrape URL */
+int command_elasticsearch(int argc, char **argv); /* elasticsearch setup --config F... [--set a.b=c...] */
 
 /* ---- what they share ---- */
 

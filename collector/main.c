@@ -48,6 +48,7 @@ static int usage(FILE *out)
           "       weir queue COMMAND FOLDER ...        look at a disk queue, print it, send it, empty it (weir queue --help)\n"
           "       weir cat FILE ...                    print what the file exporter wrote\n"
           "       weir trace FILE ... [TRACE_ID]       one transaction as a tree, or the list of traces\n"
+          "       weir check scrape URL                what a target gives that is scraped, and what is wrong with it\n"
           "       weir elasticsearch setup ...         install index templates (--config FILE ...)\n"
           "       weir --version\n"
           "\n"
@@ -299,6 +300,7 @@ int main(int argc, char **argv)
         { "print-config", command_print_config },
         { "schema", command_schema },
         { "docs", command_docs },
+        { "check", command_check },
         { "elasticsearch", command_elasticsearch },
         { "test", command_test },
         { "tap", command_tap },
