@@ -8,6 +8,7 @@
 #define WEIR_RECEIVERS_PROMETHEUS_ENGINE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "collector/crew.h"
 #include "receivers/prometheus/discovery.h"
@@ -26,7 +27,8 @@ struct worker {
 struct job {
     int64_t due_ns; /* monotonic */
     size_t place;   /* in the heap, when it is there */
-    bool queued, running, gone;
+    bool queued, running;
+    atomic_bool gone; /* dismissed: what it does next is its last */
     /* Returns when it is due next; 0: never, it is freed. */
     int64_t (*run)(struct job *job, struct worker *worker);
     void (*destroy)(struct job *job);
@@ -41,7 +43,7 @@ struct job_queue {
     size_t count, capacity, total; /* total: those that run too */
     struct crew crew;
     bool waiting; /* a thread waits for the earliest */
-    bool stopping;
+    atomic_bool stopping;
 };
 
 void jobs_init(struct job_queue *queue);

@@ -200,6 +200,8 @@ static inline struct slice layout_key(const struct layout *layout, const struct 
 
 /* Moves what is alive into fresh memory, when much is not. */
 void layout_compact(struct layout *layout);
+/* Gives back the room that growing arrays left. */
+void layout_fit(struct layout *layout);
 /* Forgets all but the metadata. */
 void layout_reset(struct layout *layout);
 

@@ -135,3 +135,29 @@ void layout_compact(struct layout *layout)
     if (!done) /* memory is out in the midst of it: the next scrape begins anew */
         layout_reset(layout);
 }
+
+struct fitting {
+    size_t size, part; /* of an item; of the count that may be free */
+};
+
+/* What `items` has room for beyond `count` is given back, when that is much. */
+static void fit(void **items, size_t *capacity, size_t count, struct fitting fitting)
+{
+    void *smaller = *capacity - count > count / fitting.part + 1 ? realloc(*items, (count + 1) * fitting.size) : NULL;
+
+    if (smaller == NULL)
+        return;
+    *items = smaller;
+    *capacity = count + 1;
+}
+
+void layout_fit(struct layout *layout)
+{
+    size_t part = layout->added > 0 ? 5 : 16; /* what grows will grow again, by less */
+
+    if (layout->live == 0)
+        return;
+    fit((void **)&layout->texts.data, &layout->texts.capacity, layout->texts.size, (struct fitting){ 1, part });
+    fit((void **)&layout->series, &layout->series_capacity, layout->series_count, (struct fitting){ sizeof(*layout->series), part });
+    fit((void **)&layout->groups, &layout->group_capacity, layout->group_count, (struct fitting){ sizeof(*layout->groups), part });
+}

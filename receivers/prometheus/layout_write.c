@@ -548,5 +548,6 @@ size_t layout_write(struct layout *layout, const struct layout_report *report, s
         layout_reset(layout);
     else
         layout_compact(layout);
+    layout_fit(layout);
     return writer.points;
 }

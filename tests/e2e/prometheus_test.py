@@ -436,6 +436,6 @@ def test_check_scrape_says_what_a_target_gives(pages):
     run = lambda path: subprocess.run([str(harness.BINARY), "check", "scrape", f"http://{pages.address}{path}"], capture_output=True, text=True)  # noqa: E731
     good, bad = run("/metrics"), run("/bad")
     assert good.returncode == 0
-    assert "18 samples" in good.stdout and "1 sample(s) of series that the page has already" in good.stdout
+    assert "18 samples" in good.stdout and "1 samples of series that the page has already" in good.stdout
     assert "warning: hits: a counter whose name does not end with _total" in good.stdout and "warning: a: no TYPE" in good.stdout
     assert bad.returncode == 1 and "line 2: expected a value after the metric" in bad.stderr
