@@ -7,6 +7,7 @@
  */
 #include <glob.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "collector/config/reader.h"
 #include "receivers/prometheus/engine.h"
@@ -71,7 +72,8 @@ static bool load_files(struct prometheus_receiver *self, struct error *err)
     for (size_t i = 0; i < patterns->count && fine; i++) {
         glob_t paths = { 0 };
 
-        glob(patterns->items[i], 0, NULL, &paths);
+        if (glob(patterns->items[i], 0, NULL, &paths) == GLOB_NOMATCH && strpbrk(patterns->items[i], "*?[") == NULL)
+            fine = fail(err, "there is no file \"%s\"", patterns->items[i]);
         for (size_t j = 0; j < paths.gl_pathc && fine; j++)
             fine = read_scrapes(self, paths.gl_pathv[j], err);
         globfree(&paths);

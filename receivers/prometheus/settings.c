@@ -1,8 +1,9 @@
 /* Option tables and checks. Other discoveries than static, file, HTTP and DNS are known by name, so that they are refused by name. */
 #include "receivers/prometheus/settings.h"
 
-#include <inttypes.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "collector/base/clock.h"
 #include "collector/net/url.h"
@@ -265,8 +266,8 @@ const struct option prometheus_options[] = {
     { "scrape_on_shutdown", OPTION_UNSUPPORTED, 0, "false", NULL, "one more scrape at the end" },
     { "discovery_reload_on_startup", OPTION_IGNORED, 0, NULL, NULL, "targets are looked for at once" },
     { "ignore_metadata", OPTION_UNSUPPORTED, 0, "false", NULL, "metrics without their types" },
-    { "use_start_time_metric", OPTION_REMOVED, 0, NULL, NULL, "start times are found from the values" },
-    { "start_time_metric_regex", OPTION_REMOVED, 0, NULL, NULL, "start times are found from the values" },
+    { "use_start_time_metric", OPTION_IGNORED, 0, NULL, NULL, "start times are found from the values" },
+    { "start_time_metric_regex", OPTION_IGNORED, 0, NULL, NULL, "start times are found from the values" },
     { "report_extra_scrape_metrics", OPTION_UNSUPPORTED, 0, "false", NULL, "more series about each scrape" },
     { 0 },
 };
@@ -346,6 +347,23 @@ static bool check_both(const char *text, const char *file, const char *name, str
     return text == NULL || file == NULL || fail(err, "%s and %s_file are the same in two ways; leave one out", name, name);
 }
 
+static bool check_file(const char *path, const char *key, struct error *err)
+{
+    return path == NULL || access(path, R_OK) == 0 || fail(err, "%s: could not read \"%s\": %s", key, path, strerror(errno));
+}
+
+static bool check_tls(const struct scrape_tls_settings *tls, struct error *err)
+{
+    if ((tls->cert != NULL || tls->cert_file != NULL) != (tls->key != NULL || tls->key_file != NULL))
+        return fail(err, "tls_config: a certificate needs its key, and a key its certificate");
+    if (!check_both(tls->ca, tls->ca_file, "ca", err) || !check_both(tls->cert, tls->cert_file, "cert", err) ||
+        !check_both(tls->key, tls->key_file, "key", err))
+        return fail_within(err, "tls_config");
+    return (check_file(tls->ca_file, "ca_file", err) && check_file(tls->cert_file, "cert_file", err) &&
+               check_file(tls->key_file, "key_file", err)) ||
+           fail_within(err, "tls_config");
+}
+
 static bool check_oauth2(const struct oauth2_settings *settings, struct error *err)
 {
     struct url url;
@@ -374,7 +392,13 @@ bool scrape_http_check(const struct scrape_http_settings *settings, struct error
         return fail(err, "authorization.type: for Basic use basic_auth");
     if (settings->proxy_url != NULL && settings->proxy_from_environment)
         return fail(err, "proxy_url and proxy_from_environment exclude each other");
-    return !settings->oauth2_present || check_oauth2(&settings->oauth2, err);
+    if (!check_file(settings->credentials_file, "authorization.credentials_file", err) ||
+        !check_file(settings->bearer_token_file, "bearer_token_file", err) ||
+        !check_file(settings->password_file, "basic_auth.password_file", err))
+        return false;
+    if (!check_tls(&settings->tls, err))
+        return false;
+    return !settings->oauth2_present || (check_tls(&settings->oauth2.tls, err) && check_oauth2(&settings->oauth2, err));
 }
 
 static bool check_duration(const char *text, const char *key, int64_t *nanoseconds, struct error *err)
@@ -536,6 +560,8 @@ bool prometheus_settings_check(struct prometheus_settings *settings, struct erro
 {
     struct scrape_settings *scrapes = (struct scrape_settings *)(uintptr_t)settings->scrape_configs.items;
 
+    if (settings->scrape_configs.count == 0)
+        return fail(err, "nothing to scrape: config.scrape_configs or config.scrape_config_files is required");
     for (size_t i = 0; i < settings->scrape_configs.count; i++) {
         if (!check_scrape(&scrapes[i], &settings->global, err))
             return fail_within(err, "config.scrape_configs[%zu]", i);
