@@ -12,6 +12,7 @@ extern const struct component_type tcp_log_receiver;
 extern const struct component_type udp_log_receiver;
 extern const struct component_type otlp_receiver;
 extern const struct component_type attributes_processor;
+extern const struct component_type statsd_receiver;
 extern const struct component_type zipkin_receiver;
 extern const struct component_type prometheus_receiver;
 extern const struct component_type batch_processor;
@@ -49,6 +50,7 @@ const struct component_type *const registry[] = {
     &udp_log_receiver,
     &otlp_receiver,
     &attributes_processor,
+    &statsd_receiver,
     &zipkin_receiver,
     &prometheus_receiver,
     &batch_processor,
