@@ -12,6 +12,7 @@ extern const struct component_type tcp_log_receiver;
 extern const struct component_type udp_log_receiver;
 extern const struct component_type otlp_receiver;
 extern const struct component_type attributes_processor;
+extern const struct component_type host_metrics_receiver;
 extern const struct component_type statsd_receiver;
 extern const struct component_type zipkin_receiver;
 extern const struct component_type prometheus_receiver;
@@ -50,6 +51,7 @@ const struct component_type *const registry[] = {
     &udp_log_receiver,
     &otlp_receiver,
     &attributes_processor,
+    &host_metrics_receiver,
     &statsd_receiver,
     &zipkin_receiver,
     &prometheus_receiver,
