@@ -10,6 +10,7 @@ extern const struct component_type lumberjack_receiver;
 extern const struct component_type syslog_receiver;
 extern const struct component_type tcp_log_receiver;
 extern const struct component_type udp_log_receiver;
+extern const struct component_type file_log_receiver;
 extern const struct component_type otlp_receiver;
 extern const struct component_type attributes_processor;
 extern const struct component_type host_metrics_receiver;
@@ -49,6 +50,7 @@ const struct component_type *const registry[] = {
     &syslog_receiver,
     &tcp_log_receiver,
     &udp_log_receiver,
+    &file_log_receiver,
     &otlp_receiver,
     &attributes_processor,
     &host_metrics_receiver,

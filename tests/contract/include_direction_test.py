@@ -11,6 +11,7 @@ MAY_SEE = {
     "collector/config": ["collector/base", "collector/config"],
     "collector/net": ["collector/base", "collector/net"],
     "collector/ottl": ["collector/base", "collector/wire", "collector/ottl"],
+    "collector/stanza": ["collector/base", "collector/wire", "collector/config", "collector/ottl", "collector/stanza"],
     "collector": ["collector"],
     "collector/commands/display.c": ["collector", "exporters"],
     "collector/commands/queue_replay.c": ["collector", "exporters"],

@@ -1,0 +1,32 @@
+/* The list of operators. */
+#include "collector/stanza/operator.h"
+
+const struct stanza_operator_type *const stanza_operator_types[] = {
+    &stanza_add,
+    &stanza_assign_keys,
+    &stanza_container,
+    &stanza_copy,
+    &stanza_csv_parser,
+    &stanza_filter,
+    &stanza_flatten,
+    &stanza_json_array_parser,
+    &stanza_json_parser,
+    &stanza_key_value_parser,
+    &stanza_move,
+    &stanza_noop,
+    &stanza_recombine,
+    &stanza_regex_parser,
+    &stanza_regex_replace,
+    &stanza_remove,
+    &stanza_retain,
+    &stanza_router,
+    &stanza_sanitize_utf8,
+    &stanza_scope_name_parser,
+    &stanza_severity_parser,
+    &stanza_syslog_parser,
+    &stanza_time_parser,
+    &stanza_trace_parser,
+    &stanza_unquote,
+    &stanza_uri_parser,
+    NULL,
+};
