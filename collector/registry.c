@@ -33,6 +33,7 @@ extern const struct component_type file_exporter;
 extern const struct component_type nop_exporter;
 extern const struct component_type otlp_grpc_exporter;
 extern const struct component_type otlp_http_exporter;
+extern const struct component_type syslog_exporter;
 extern const struct component_type zipkin_exporter;
 extern const struct component_type basicauth_extension;
 extern const struct component_type bearertokenauth_extension;
@@ -73,6 +74,7 @@ const struct component_type *const registry[] = {
     &nop_exporter,
     &otlp_grpc_exporter,
     &otlp_http_exporter,
+    &syslog_exporter,
     &zipkin_exporter,
     &basicauth_extension,
     &bearertokenauth_extension,

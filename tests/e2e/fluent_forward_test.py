@@ -214,7 +214,7 @@ def test_bad_input_is_bounded_and_counted(receiving, data, reason):
         except ConnectionError:
             pass
     ports.weir.wait_log(f"ended: {reason}")
-    assert ports.weir.memory_kib("VmHWM") - before < 450 << 10
+    assert ports.weir.memory_kib("VmHWM") - before < (450 << 10) * harness.MEMORY_FACTOR
     with ports.connect() as connection:
         connection.sendall(msgpack.packb(["tag", entries(["well"]), {"chunk": "x"}]))
         assert read_message(connection) == {"ack": "x"}
