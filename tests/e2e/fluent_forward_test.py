@@ -114,6 +114,24 @@ def test_an_acknowledgement_waits_for_the_destination(start_weir, start_sink, tm
         assert read_message(connection) == {"ack": "x"}
 
 
+def test_what_is_acknowledged_outlives_a_kill(start_weir, start_sink, tmp_path):
+    sink, port = start_sink(track=False), harness.free_port()
+    sink.mode("unavailable")
+    exporter = {"otlp_http": {"endpoint": f"http://127.0.0.1:{sink.port}", "compression": "none", "sending_queue": {"storage": "file_storage"},
+                              "retry_on_failure": {"initial_interval": "100ms", "max_interval": "200ms"}}}
+    config = configuration(tmp_path / "unused", f"127.0.0.1:{port}", exporter)
+    config["extensions"] = {"file_storage": {"directory": str(tmp_path / "queue"), "create_directory": True}}
+    config["service"]["extensions"] = ["file_storage"]
+    weir = start_weir(config, "killed")
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        connection.sendall(msgpack.packb(["tag", entries(["one", "two"]), {"chunk": "x"}]))
+        assert read_message(connection) == {"ack": "x"}  # on disk, though the destination is away
+    weir.kill()
+    sink.mode("ok")
+    start_weir(config, "again")
+    harness.wait_until(lambda: sink.stats()["records"] == 2, "what was acknowledged")
+
+
 def test_what_the_queue_cannot_take_holds_the_sender_up(start_weir, start_sink, tmp_path):
     sink, port = start_sink(track=False), harness.free_port()
     sink.mode("unavailable")
