@@ -100,8 +100,9 @@ static bool read_plain(struct msgpack_reader *reader, struct fluent_message *mes
     const uint8_t *start = reader->at;
 
     message->mode = FLUENT_MESSAGE;
-    if (!msgpack_skip(reader) || !msgpack_skip(reader))
-        return false;
+    for (int part = 0; part < 2; part++) /* time and record */
+        if (!msgpack_skip(reader))
+            return false;
     message->entries = slice_of(start, (size_t)(reader->at - start));
     return true;
 }

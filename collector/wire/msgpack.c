@@ -143,7 +143,7 @@ static bool read_head(struct msgpack_reader *reader, struct head *head)
     reader->at++;
     if (first < 0x80 || first >= 0xe0) {
         head->item.kind = MSGPACK_INT;
-        head->item.integer = (int8_t)first;
+        head->item.integer = first < 0x80 ? first : first - 0x100;
     } else if (first < 0x90) {
         head->item.kind = MSGPACK_MAP;
         head->item.count = first & 0x0f;

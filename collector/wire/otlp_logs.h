@@ -34,6 +34,6 @@ void otlp_logs_put_text(struct otlp_logs *logs, uint32_t number, struct slice te
 /* Within a record: the body, or one attribute. */
 void otlp_log_put_body(struct otlp_logs *logs, struct slice text);
 void otlp_log_put_attribute(struct otlp_logs *logs, struct slice key, struct slice text);
-void otlp_log_put_integer(struct otlp_logs *logs, struct slice key, int64_t value);
+void otlp_log_put_integer(struct otlp_logs *logs, struct slice key, int64_t integer);
 
 #endif
