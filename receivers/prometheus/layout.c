@@ -83,7 +83,7 @@ void layout_abandon(struct layout *layout)
 void *layout_grow(void **items, size_t *count, size_t *capacity, size_t size)
 {
     if (*count == *capacity) {
-        size_t wanted = *capacity > 0 ? *capacity + *capacity / 2 : 16;
+        size_t wanted = *capacity + *capacity / 2 + 16;
         void *bigger = wanted < LAYOUT_NONE ? realloc(*items, wanted * size) : NULL;
 
         if (bigger == NULL)

@@ -560,8 +560,6 @@ bool prometheus_settings_check(struct prometheus_settings *settings, struct erro
 {
     struct scrape_settings *scrapes = (struct scrape_settings *)(uintptr_t)settings->scrape_configs.items;
 
-    if (settings->scrape_configs.count == 0)
-        return fail(err, "nothing to scrape: config.scrape_configs or config.scrape_config_files is required");
     for (size_t i = 0; i < settings->scrape_configs.count; i++) {
         if (!check_scrape(&scrapes[i], &settings->global, err))
             return fail_within(err, "config.scrape_configs[%zu]", i);

@@ -217,6 +217,29 @@ static void types_that_come_late_count(void **state)
     scraped_fini(&scraped);
 }
 
+/* What a small page left is given back, and a larger one takes it again. */
+static void pages_shrink_and_grow(void **state)
+{
+    struct scraped scraped;
+    struct buffer page = { 0 };
+
+    (void)state;
+    scraped_init(&scraped);
+    for (int series = 1; series < 40; series += 3) {
+        buffer_clear(&page);
+        buffer_append_string(&page, "late_total 1\n# TYPE late_total counter\n");
+        for (int i = 0; i < series; i++)
+            buffer_printf(&page, "m%d{i=\"%d\"} 1\n", series, i);
+        assert_true(scrape(&scraped, PAGE_TEXT, buffer_slice(&page)));
+        assert_true(scrape(&scraped, PAGE_TEXT, buffer_slice(&page)));
+        assert_sound(&scraped);
+        assert_int_equal(scraped.points, series + 1 + 5);
+        assert_true(scrape(&scraped, PAGE_TEXT, SLICE("late_total 1\n# TYPE late_total gauge\n")));
+    }
+    buffer_fini(&page);
+    scraped_fini(&scraped);
+}
+
 static void strange_samples_are_counted(void **state)
 {
     struct scraped scraped;
@@ -447,6 +470,7 @@ int main(void)
         cmocka_unit_test(any_order_gives_the_same),
         cmocka_unit_test(what_is_gone_is_forgotten),
         cmocka_unit_test(types_that_come_late_count),
+        cmocka_unit_test(pages_shrink_and_grow),
         cmocka_unit_test(strange_samples_are_counted),
         cmocka_unit_test(limits),
         cmocka_unit_test(labels_of_the_target),
