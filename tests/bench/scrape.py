@@ -110,7 +110,7 @@ def engines(arguments, folder):
     print(f"\n{TARGETS} targets of {SERIES} series every {INTERVAL} s, {arguments.seconds} s:\n\n| scraper | CPU | peak memory | bytes a series |\n| --- | ---: | ---: | ---: |", flush=True)
     measure("weir", [str(BUILD / "weir"), "--config", str(config)], folder, arguments.seconds)
     if arguments.collector:
-        measure("OpenTelemetry Collector", [arguments.collector, "--config", str(config)], folder, arguments.seconds)
+        measure("OpenTelemetry Collector", [arguments.collector, "--config", f"file:{config}"], folder, arguments.seconds)
     if arguments.prometheus:
         measure("Prometheus, agent mode", [arguments.prometheus, "--enable-feature=agent", f"--config.file={prometheus}", f"--storage.agent.path={folder / 'agent'}",
                                            "--web.listen-address=127.0.0.1:0"], folder, arguments.seconds)
