@@ -13,6 +13,7 @@ extern const struct component_type udp_log_receiver;
 extern const struct component_type file_log_receiver;
 extern const struct component_type otlp_receiver;
 extern const struct component_type attributes_processor;
+extern const struct component_type carbon_receiver;
 extern const struct component_type host_metrics_receiver;
 extern const struct component_type statsd_receiver;
 extern const struct component_type zipkin_receiver;
@@ -54,6 +55,7 @@ const struct component_type *const registry[] = {
     &file_log_receiver,
     &otlp_receiver,
     &attributes_processor,
+    &carbon_receiver,
     &host_metrics_receiver,
     &statsd_receiver,
     &zipkin_receiver,

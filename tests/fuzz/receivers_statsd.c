@@ -24,6 +24,8 @@ static void check(enum signal signal, struct buffer *request, size_t records)
     buffer_fini(request);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct statsd_table *table;
