@@ -16,7 +16,9 @@ static bool parse_disk(struct slice line, struct slice *name, uint64_t columns[D
 {
     struct slice word;
 
-    if (!host_next_word(&line, &word) || !host_next_word(&line, &word) || !host_next_word(&line, name))
+    host_next_word(&line, &word); /* major, minor: without them there is no name either */
+    host_next_word(&line, &word);
+    if (!host_next_word(&line, name))
         return false;
     for (size_t i = 0; i < DISK_COLUMNS; i++) {
         if (!host_next_word(&line, &word))
