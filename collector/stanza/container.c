@@ -26,18 +26,19 @@ struct container {
 static const struct option options[] = {
     { "format", OPTION_ENUM, CONTAINER(format), "", "|docker|crio|containerd", "how lines are written; without it, each line tells" },
     { "add_metadata_from_filepath", OPTION_BOOL, CONTAINER(from_path), "true", NULL, "the pod's facts, from the attribute log.file.path" },
-    { "max_log_size", OPTION_ANY, CONTAINER(max_log_node), NULL, NULL, "bytes beyond which a line of pieces is sent on; else, and for 0, 8 MiB" },
+    { "max_log_size", OPTION_ANY, CONTAINER(max_log_node), NULL, NULL,
+        "bytes beyond which a line of pieces is sent on; else, and for 0, 8 MiB" },
     { "", OPTION_INCLUDE, 0, NULL, NULL, NULL, stanza_parser_options },
     { 0 },
 };
 
-static bool container_init(struct stanza_operator *operator, struct error *err)
+static bool container_init(struct stanza_operator *operator, struct error * err)
 {
     struct container *self = (struct container *)operator;
 
     if (!stanza_read_size("max_log_size", self->max_log_node, 0, &self->max_log_size, err))
         return false;
-    self->holder = (struct stanza_holder){ .operator = operator,
+    self->holder = (struct stanza_holder){ .operator= operator,
         .field = { .root = STANZA_BODY },
         .max_sources = 1000,
         .max_batch = 10000,
@@ -109,20 +110,21 @@ static bool read_path(struct container *self)
     facts[2] = cut_last(&pod, "_");
     facts[1] = pod;
     return facts[1].data != self->path.data && facts[0].size > 0 && memchr(facts[0].data, '_', facts[0].size) == NULL &&
-           memchr(facts[0].data, '.', facts[0].size) == NULL && only_of(facts[3], "0123456789abcdef-") && facts[2].size > 0 && facts[1].size > 0 &&
-           memchr(facts[1].data, '_', facts[1].size) == NULL;
+           memchr(facts[0].data, '.', facts[0].size) == NULL && only_of(facts[3], "0123456789abcdef-") && facts[2].size > 0 &&
+           facts[1].size > 0 && memchr(facts[1].data, '_', facts[1].size) == NULL;
 }
 
 static enum stanza_step add_facts(struct container *self, struct stanza_record *record)
 {
-    static const struct slice names[FACTS] = { SLICE_INIT("k8s.container.name"), SLICE_INIT("k8s.namespace.name"), SLICE_INIT("k8s.pod.name"),
-        SLICE_INIT("k8s.pod.uid"), SLICE_INIT("k8s.container.restart_count") };
+    static const struct slice names[FACTS] = { SLICE_INIT("k8s.container.name"), SLICE_INIT("k8s.namespace.name"),
+        SLICE_INIT("k8s.pod.name"), SLICE_INIT("k8s.pod.uid"), SLICE_INIT("k8s.container.restart_count") };
     const struct stanza_value *path = self->from_path ? stanza_map_get(&record->attributes, SLICE("log.file.path")) : NULL;
 
     if (!self->from_path)
         return STANZA_NEXT;
     if (path == NULL || path->kind != STANZA_STRING)
-        return stanza_fail(&self->parser.base, "there is no attribute log.file.path; set include_file_path, or add_metadata_from_filepath: false");
+        return stanza_fail(
+            &self->parser.base, "there is no attribute log.file.path; set include_file_path, or add_metadata_from_filepath: false");
     if (!slice_equal(path->bytes, buffer_slice(&self->path)) || self->path.data == NULL) {
         buffer_clear(&self->path);
         buffer_append_slice(&self->path, path->bytes);
@@ -180,7 +182,7 @@ static bool take_word(struct slice *text, struct slice *word)
 
 static enum stanza_step process_cri(struct container *self, struct stanza_record *record, struct slice line)
 {
-    struct stanza_operator *operator = &self->parser.base;
+    struct stanza_operator *operator= & self->parser.base;
     struct slice time, stream, tag = line;
     const uint8_t *zulu;
 
@@ -218,7 +220,7 @@ static bool keep_others(struct stanza_record *record, const struct stanza_map *m
 
 static enum stanza_step process_docker(struct container *self, struct stanza_record *record, struct slice line)
 {
-    struct stanza_operator *operator = &self->parser.base;
+    struct stanza_operator *operator= & self->parser.base;
     const struct stanza_value *log, *stream, *time;
     struct stanza_value value;
     const char *problem;
@@ -231,10 +233,12 @@ static enum stanza_step process_docker(struct container *self, struct stanza_rec
     log = stanza_map_get(value.map, SLICE("log"));
     stream = stanza_map_get(value.map, SLICE("stream"));
     time = stanza_map_get(value.map, SLICE("time"));
-    if (log == NULL || log->kind != STANZA_STRING || stream == NULL || stream->kind != STANZA_STRING || time == NULL || time->kind != STANZA_STRING)
+    if (log == NULL || log->kind != STANZA_STRING || stream == NULL || stream->kind != STANZA_STRING || time == NULL ||
+        time->kind != STANZA_STRING)
         return stanza_fail(operator, "not a line of Docker: expected log, stream and time as strings");
     if (!stanza_read_rfc3339(time->bytes, &record->time_ns))
-        return stanza_fail(operator, "\"%.*s\" is not a time", (int)(time->bytes.size < 60 ? time->bytes.size : 60), (const char *)time->bytes.data);
+        return stanza_fail(operator, "\"%.*s\" is not a time", (int)(time->bytes.size < 60 ? time->bytes.size : 60),
+            (const char *)time->bytes.data);
     text = log->bytes;
     bool ended = text.size > 0 && text.data[text.size - 1] == '\n';
     text.size -= ended;
@@ -244,7 +248,7 @@ static enum stanza_step process_docker(struct container *self, struct stanza_rec
     return settle(self, record, !ended && text.size >= DOCKER_PIECE);
 }
 
-static enum stanza_step container_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step container_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct container *self = (struct container *)operator;
     struct slice line;
@@ -261,7 +265,7 @@ static void container_flush(struct stanza_operator *operator, int64_t now_ns, bo
     stanza_holder_flush(&((struct container *)operator)->holder, now_ns, all);
 }
 
-static uint64_t container_held(const struct stanza_operator *operator, const void *source)
+static uint64_t container_held(const struct stanza_operator *operator, const void * source)
 {
     return stanza_holder_lowest(&((const struct container *)operator)->holder, source);
 }

@@ -50,7 +50,7 @@ static bool read_string(struct parser *parser)
         if (*at == '\0')
             break;
         const char *found = strchr("ntr", *at);
-        buffer_append_byte(&plain, found != NULL ? (uint8_t)"\n\t\r"[found - "ntr"] : (uint8_t)*at);
+        buffer_append_byte(&plain, found != NULL ? (uint8_t) "\n\t\r"[found - "ntr"] : (uint8_t)*at);
     }
     parser->token.kind = STRING;
     parser->token.text = slice_of(arena_string(parser->arena, buffer_slice(&plain)), plain.size);
@@ -107,7 +107,8 @@ static bool expect(struct parser *parser, const char *text)
 
 /* ---- nodes ---- */
 
-static struct stanza_node *node_of(struct parser *parser, enum stanza_operation operation, struct stanza_node *left, struct stanza_node *right)
+static struct stanza_node *node_of(
+    struct parser *parser, enum stanza_operation operation, struct stanza_node *left, struct stanza_node *right)
 {
     struct stanza_node *node = arena_alloc(parser->arena, sizeof(*node));
 
@@ -271,7 +272,8 @@ static struct stanza_node *parse_postfix(struct parser *parser)
                 continue;
             if (parser->token.kind != NAME)
                 return refuse(parser, "expected a key");
-            node = node_of(parser, optional ? EXPR_OPTIONAL_MEMBER : EXPR_MEMBER, node, constant_of(parser, stanza_string(parser->token.text)));
+            node = node_of(
+                parser, optional ? EXPR_OPTIONAL_MEMBER : EXPR_MEMBER, node, constant_of(parser, stanza_string(parser->token.text)));
             if (!advance(parser))
                 return NULL;
         } else {

@@ -128,9 +128,9 @@ static bool index_of(struct stanza_evaluation *evaluation, struct stanza_value *
 
     if (!is_text(evaluation, &arguments[0]) || !is_text(evaluation, &arguments[1]))
         return false;
-    found = arguments[0].bytes.size == 0 || arguments[1].bytes.size == 0 ?
-                NULL :
-                memmem(arguments[0].bytes.data, arguments[0].bytes.size, arguments[1].bytes.data, arguments[1].bytes.size);
+    found = arguments[0].bytes.size == 0 || arguments[1].bytes.size == 0
+                ? NULL
+                : memmem(arguments[0].bytes.data, arguments[0].bytes.size, arguments[1].bytes.data, arguments[1].bytes.size);
     *result = stanza_int(found != NULL ? found - arguments[0].bytes.data : arguments[1].bytes.size == 0 ? 0 : -1);
     return true;
 }

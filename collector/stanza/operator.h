@@ -41,9 +41,9 @@ struct stanza_operator {
     struct stanza_pipeline *pipeline;
     struct arena *arena; /* of the pipeline */
     const struct config_node *node;
-    const char *id, *condition_text; /* options */
-    struct option_strings output;    /* option */
-    int on_error;                    /* option: enum stanza_on_error */
+    const char *id, *condition_text;     /* options */
+    struct option_strings output;        /* option */
+    int on_error;                        /* option: enum stanza_on_error */
     struct stanza_expression *condition; /* NULL: always */
     struct stanza_operator **outputs;    /* NULL, with output_count 1: the pipeline's end */
     size_t output_count;
@@ -99,7 +99,8 @@ bool stanza_trace_init(struct stanza_operator *self, struct stanza_trace_setting
 enum stanza_step stanza_time_apply(struct stanza_operator *self, const struct stanza_time_settings *settings, struct stanza_record *record);
 enum stanza_step stanza_severity_apply(
     struct stanza_operator *self, const struct stanza_severity_settings *settings, struct stanza_record *record);
-enum stanza_step stanza_trace_apply(struct stanza_operator *self, const struct stanza_trace_settings *settings, struct stanza_record *record);
+enum stanza_step stanza_trace_apply(
+    struct stanza_operator *self, const struct stanza_trace_settings *settings, struct stanza_record *record);
 
 struct stanza_parser {
     struct stanza_operator base; /* first */
@@ -120,10 +121,11 @@ enum stanza_step stanza_parser_finish(struct stanza_parser *self, struct stanza_
 
 /* ---- the types ---- */
 
-extern const struct stanza_operator_type stanza_regex_parser, stanza_json_parser, stanza_json_array_parser, stanza_csv_parser, stanza_key_value_parser,
-    stanza_uri_parser, stanza_time_parser, stanza_severity_parser, stanza_trace_parser, stanza_scope_name_parser, stanza_syslog_parser,
-    stanza_container, stanza_router, stanza_filter, stanza_recombine, stanza_move, stanza_copy, stanza_add, stanza_remove, stanza_retain,
-    stanza_flatten, stanza_assign_keys, stanza_unquote, stanza_regex_replace, stanza_noop, stanza_sanitize_utf8;
+extern const struct stanza_operator_type stanza_regex_parser, stanza_json_parser, stanza_json_array_parser, stanza_csv_parser,
+    stanza_key_value_parser, stanza_uri_parser, stanza_time_parser, stanza_severity_parser, stanza_trace_parser, stanza_scope_name_parser,
+    stanza_syslog_parser, stanza_container, stanza_router, stanza_filter, stanza_recombine, stanza_move, stanza_copy, stanza_add,
+    stanza_remove, stanza_retain, stanza_flatten, stanza_assign_keys, stanza_unquote, stanza_regex_replace, stanza_noop,
+    stanza_sanitize_utf8;
 /* A router's other outputs, which loops are looked for in too. */
 size_t stanza_router_targets(const struct stanza_operator *self, struct stanza_operator ***targets);
 /* NULL-terminated. */

@@ -1,7 +1,10 @@
 /* csv_parser and uri_parser. What needs no unescaping is borrowed from the text. */
 #include "collector/stanza/operator.h"
 
-#define PARSER_OPTIONS { "", OPTION_INCLUDE, 0, NULL, NULL, NULL, stanza_parser_options }
+#define PARSER_OPTIONS                                                                                                                     \
+    {                                                                                                                                      \
+        "", OPTION_INCLUDE, 0, NULL, NULL, NULL, stanza_parser_options                                                                     \
+    }
 
 /* ---- csv_parser ---- */
 
@@ -24,7 +27,7 @@ static const struct option csv_options[] = {
     { 0 },
 };
 
-static bool csv_init(struct stanza_operator *operator, struct error *err)
+static bool csv_init(struct stanza_operator *operator, struct error * err)
 {
     struct csv_parser *self = (struct csv_parser *)operator;
     bool has_header = self->header != NULL && *self->header != '\0',
@@ -142,7 +145,7 @@ static bool read_row(struct csv_row *row, struct slice header, struct stanza_map
     return false;
 }
 
-static enum stanza_step csv_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step csv_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct csv_parser *self = (struct csv_parser *)operator;
     struct csv_row row = { .self = self, .memory = record->memory };
@@ -197,7 +200,8 @@ static bool put_query_value(struct stanza_record *record, struct stanza_map *que
     struct slice key = slice_of(pair.data, equal != NULL ? (size_t)(equal - pair.data) : pair.size), value = SLICE("");
     struct stanza_value *there, list;
 
-    if (!decode(record, key, true, &key) || (equal != NULL && !decode(record, slice_of(equal + 1, (size_t)(pair.data + pair.size - equal - 1)), true, &value)))
+    if (!decode(record, key, true, &key) ||
+        (equal != NULL && !decode(record, slice_of(equal + 1, (size_t)(pair.data + pair.size - equal - 1)), true, &value)))
         return false;
     there = stanza_map_get(query, key);
     list = there != NULL ? *there : stanza_list_create(record->memory);
@@ -257,7 +261,9 @@ static size_t scheme_length(struct slice text)
 {
     size_t i = 0;
 
-    while (i < text.size && ((text.data[i] | 0x20) >= 'a' && (text.data[i] | 0x20) <= 'z' ? true : i > 0 && text.data[i] != 0 && strchr("0123456789+-.", text.data[i]) != NULL))
+    while (i < text.size && ((text.data[i] | 0x20) >= 'a' && (text.data[i] | 0x20) <= 'z'
+                                    ? true
+                                    : i > 0 && text.data[i] != 0 && strchr("0123456789+-.", text.data[i]) != NULL))
         i++;
     return i > 0 && i < text.size && text.data[i] == ':' ? i : 0;
 }
@@ -290,12 +296,12 @@ static bool read_uri(struct stanza_record *record, struct slice text, struct sta
     return decode(record, text, false, &path) && put_part(record, map, SLICE("path"), path) && put_query(record, map, query);
 }
 
-static bool uri_init(struct stanza_operator *operator, struct error *err)
+static bool uri_init(struct stanza_operator *operator, struct error * err)
 {
     return stanza_parser_init((struct stanza_parser *)operator, err);
 }
 
-static enum stanza_step uri_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step uri_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct stanza_parser *self = (struct stanza_parser *)operator;
     struct stanza_value map = stanza_map_create(record->memory);

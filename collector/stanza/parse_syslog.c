@@ -25,12 +25,13 @@ static const struct option options[] = {
     { 0 },
 };
 
-static bool syslog_init(struct stanza_operator *operator, struct error *err)
+static bool syslog_init(struct stanza_operator *operator, struct error * err)
 {
     struct syslog_parser *self = (struct syslog_parser *)operator;
 
     self->stamp.type = STANZA_STRPTIME;
-    return stanza_parser_init(&self->parser, err) && stanza_layout_init(&self->stamp, operator->arena, "%b %e %H:%M:%S", self->location, err);
+    return stanza_parser_init(&self->parser, err) &&
+           stanza_layout_init(&self->stamp, operator->arena, "%b %e %H:%M:%S", self->location, err);
 }
 
 struct message {
@@ -209,7 +210,8 @@ static size_t name_length(const struct message *message)
 {
     size_t i = 0;
 
-    while (i < message->rest.size && message->rest.data[i] > ' ' && message->rest.data[i] < 127 && strchr("=]\"", message->rest.data[i]) == NULL)
+    while (i < message->rest.size && message->rest.data[i] > ' ' && message->rest.data[i] < 127 &&
+           strchr("=]\"", message->rest.data[i]) == NULL)
         i++;
     return i;
 }
@@ -320,7 +322,7 @@ static bool unframe(struct message *message)
     return true;
 }
 
-static enum stanza_step syslog_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step syslog_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct syslog_parser *self = (struct syslog_parser *)operator;
     struct stanza_value map = stanza_map_create(record->memory);

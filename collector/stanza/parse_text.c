@@ -1,7 +1,10 @@
 /* Parsers of texts: regex_parser, json_parser, json_array_parser, key_value_parser. What they find is borrowed from the text. */
 #include "collector/stanza/operator.h"
 
-#define PARSER_OPTIONS { "", OPTION_INCLUDE, 0, NULL, NULL, NULL, stanza_parser_options }
+#define PARSER_OPTIONS                                                                                                                     \
+    {                                                                                                                                      \
+        "", OPTION_INCLUDE, 0, NULL, NULL, NULL, stanza_parser_options                                                                     \
+    }
 
 /* ---- regex_parser ---- */
 
@@ -16,12 +19,13 @@ struct regex_parser {
 
 static const struct option regex_options[] = {
     PARSER_OPTIONS,
-    { "regex", OPTION_STRING, offsetof(struct regex_parser, pattern), NULL, "nonempty", "pattern with named groups, which become fields", .flags = OPTION_REQUIRED },
+    { "regex", OPTION_STRING, offsetof(struct regex_parser, pattern), NULL, "nonempty", "pattern with named groups, which become fields",
+        .flags = OPTION_REQUIRED },
     { "cache", OPTION_ANY, offsetof(struct regex_parser, cache), NULL, NULL, "not needed: matching is as fast" },
     { 0 },
 };
 
-static bool regex_init(struct stanza_operator *operator, struct error *err)
+static bool regex_init(struct stanza_operator *operator, struct error * err)
 {
     struct regex_parser *self = (struct regex_parser *)operator;
     size_t named = 0;
@@ -56,7 +60,7 @@ static bool put_group(struct regex_parser *self, struct stanza_record *record, s
     return stanza_map_set(record->memory, map, self->names[group], stanza_string(slice_of(text.data + start, end - start)));
 }
 
-static enum stanza_step regex_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step regex_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct regex_parser *self = (struct regex_parser *)operator;
     struct stanza_value map;
@@ -78,9 +82,12 @@ static enum stanza_step regex_process(struct stanza_operator *operator, struct s
     return stanza_parser_finish(&self->parser, record, map);
 }
 
-const struct stanza_operator_type stanza_regex_parser = {
-    .name = "regex_parser", .options = regex_options, .size = sizeof(struct regex_parser), .init = regex_init, .fini = regex_fini, .process = regex_process
-};
+const struct stanza_operator_type stanza_regex_parser = { .name = "regex_parser",
+    .options = regex_options,
+    .size = sizeof(struct regex_parser),
+    .init = regex_init,
+    .fini = regex_fini,
+    .process = regex_process };
 
 /* ---- json_parser and json_array_parser ---- */
 
@@ -91,16 +98,17 @@ struct json_parser {
 
 static const struct option json_options[] = {
     PARSER_OPTIONS,
-    { "parse_ints", OPTION_BOOL, offsetof(struct json_parser, ints), "false", NULL, "whole numbers become integers; else all numbers are floating" },
+    { "parse_ints", OPTION_BOOL, offsetof(struct json_parser, ints), "false", NULL,
+        "whole numbers become integers; else all numbers are floating" },
     { 0 },
 };
 
-static bool parser_init(struct stanza_operator *operator, struct error *err)
+static bool parser_init(struct stanza_operator *operator, struct error * err)
 {
     return stanza_parser_init((struct stanza_parser *)operator, err);
 }
 
-static enum stanza_step json_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step json_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct json_parser *self = (struct json_parser *)operator;
     struct stanza_value value;
@@ -128,7 +136,8 @@ struct json_array_parser {
 static const struct option json_array_options[] = {
     { "parse_to", OPTION_STRING, offsetof(struct stanza_parser, parse_to), "body", "nonempty", "field that takes what was parsed" },
     PARSER_OPTIONS,
-    { "header", OPTION_STRING, offsetof(struct json_array_parser, header), NULL, NULL, "names for the items, with commas between; they make a map of the list" },
+    { "header", OPTION_STRING, offsetof(struct json_array_parser, header), NULL, NULL,
+        "names for the items, with commas between; they make a map of the list" },
     { 0 },
 };
 
@@ -147,7 +156,7 @@ static bool name_items(struct stanza_record *record, const char *header, const s
     return false;
 }
 
-static enum stanza_step json_array_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step json_array_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct json_array_parser *self = (struct json_array_parser *)operator;
     struct stanza_value value, map;
@@ -168,9 +177,11 @@ static enum stanza_step json_array_process(struct stanza_operator *operator, str
     return stanza_parser_finish(&self->parser, record, map);
 }
 
-const struct stanza_operator_type stanza_json_array_parser = {
-    .name = "json_array_parser", .options = json_array_options, .size = sizeof(struct json_array_parser), .init = parser_init, .process = json_array_process
-};
+const struct stanza_operator_type stanza_json_array_parser = { .name = "json_array_parser",
+    .options = json_array_options,
+    .size = sizeof(struct json_array_parser),
+    .init = parser_init,
+    .process = json_array_process };
 
 /* ---- key_value_parser ---- */
 
@@ -183,11 +194,12 @@ struct key_value_parser {
 static const struct option key_value_options[] = {
     PARSER_OPTIONS,
     { "delimiter", OPTION_STRING, offsetof(struct key_value_parser, delimiter), "=", "nonempty", "between a key and its value" },
-    { "pair_delimiter", OPTION_STRING, offsetof(struct key_value_parser, pair_delimiter), NULL, NULL, "between pairs; without it, white space" },
+    { "pair_delimiter", OPTION_STRING, offsetof(struct key_value_parser, pair_delimiter), NULL, NULL,
+        "between pairs; without it, white space" },
     { 0 },
 };
 
-static bool key_value_init(struct stanza_operator *operator, struct error *err)
+static bool key_value_init(struct stanza_operator *operator, struct error * err)
 {
     struct key_value_parser *self = (struct key_value_parser *)operator;
 
@@ -242,7 +254,8 @@ static bool put_pair(struct key_value_parser *self, struct stanza_record *record
     struct slice key, value;
 
     if (found == NULL) {
-        stanza_fail(&self->parser.base, "\"%.*s\" has no \"%s\"", (int)(pair.size < 60 ? pair.size : 60), (const char *)pair.data, self->delimiter);
+        stanza_fail(
+            &self->parser.base, "\"%.*s\" has no \"%s\"", (int)(pair.size < 60 ? pair.size : 60), (const char *)pair.data, self->delimiter);
         return false;
     }
     key = unwrap(slice_of(pair.data, (size_t)(found - pair.data)));
@@ -253,7 +266,7 @@ static bool put_pair(struct key_value_parser *self, struct stanza_record *record
     return false;
 }
 
-static enum stanza_step key_value_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step key_value_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct key_value_parser *self = (struct key_value_parser *)operator;
     struct stanza_value map;
@@ -274,6 +287,8 @@ static enum stanza_step key_value_process(struct stanza_operator *operator, stru
     return stanza_parser_finish(&self->parser, record, map);
 }
 
-const struct stanza_operator_type stanza_key_value_parser = {
-    .name = "key_value_parser", .options = key_value_options, .size = sizeof(struct key_value_parser), .init = key_value_init, .process = key_value_process
-};
+const struct stanza_operator_type stanza_key_value_parser = { .name = "key_value_parser",
+    .options = key_value_options,
+    .size = sizeof(struct key_value_parser),
+    .init = key_value_init,
+    .process = key_value_process };

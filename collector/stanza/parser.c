@@ -40,7 +40,8 @@ static const struct option trace_part_options[] = {
 const struct option stanza_trace_options[] = {
     { "trace_id", OPTION_BLOCK, TRACE(trace_id), NULL, NULL, "32 hexadecimal digits", trace_part_options, 0, TRACE(trace_id.present) },
     { "span_id", OPTION_BLOCK, TRACE(span_id), NULL, NULL, "16 hexadecimal digits", trace_part_options, 0, TRACE(span_id.present) },
-    { "trace_flags", OPTION_BLOCK, TRACE(trace_flags), NULL, NULL, "2 hexadecimal digits", trace_part_options, 0, TRACE(trace_flags.present) },
+    { "trace_flags", OPTION_BLOCK, TRACE(trace_flags), NULL, NULL, "2 hexadecimal digits", trace_part_options, 0,
+        TRACE(trace_flags.present) },
     { 0 },
 };
 const struct option stanza_parser_options[] = {
@@ -49,7 +50,8 @@ const struct option stanza_parser_options[] = {
     { "parse_to", OPTION_STRING, PARSER(parse_to), "attributes", "nonempty", "field that takes what was parsed" },
     { "body", OPTION_STRING, PARSER(body), NULL, NULL, "parsed field that becomes the body" },
     { "timestamp", OPTION_BLOCK, PARSER(time), NULL, NULL, "the record's time", stanza_time_options, 0, PARSER(time_present) },
-    { "severity", OPTION_BLOCK, PARSER(severity), NULL, NULL, "the record's severity", stanza_severity_options, 0, PARSER(severity_present) },
+    { "severity", OPTION_BLOCK, PARSER(severity), NULL, NULL, "the record's severity", stanza_severity_options, 0,
+        PARSER(severity_present) },
     { "trace", OPTION_BLOCK, PARSER(trace), NULL, NULL, "the record's trace", stanza_trace_options, 0, PARSER(trace_present) },
     { "scope_name", OPTION_BLOCK, PARSER(scope), NULL, NULL, "the record's scope", trace_part_options, 0, PARSER(scope_present) },
     { 0 },
@@ -81,7 +83,8 @@ enum stanza_step stanza_time_apply(struct stanza_operator *self, const struct st
     if (stanza_layout_read(&settings->read, &value, record->observed_ns, &record->time_ns, &problem))
         return STANZA_NEXT;
     if (value.kind == STANZA_STRING)
-        return stanza_fail(self, "time \"%.*s\": %s", (int)(value.bytes.size < 60 ? value.bytes.size : 60), (const char *)value.bytes.data, problem);
+        return stanza_fail(
+            self, "time \"%.*s\": %s", (int)(value.bytes.size < 60 ? value.bytes.size : 60), (const char *)value.bytes.data, problem);
     return stanza_fail(self, "time of \"%s\" (%s): %s", settings->parse_from, stanza_kind_name(value.kind), problem);
 }
 
@@ -182,12 +185,13 @@ static bool read_id(
     return true;
 }
 
-enum stanza_step stanza_trace_apply(struct stanza_operator *self, const struct stanza_trace_settings *settings, struct stanza_record *record)
+enum stanza_step stanza_trace_apply(
+    struct stanza_operator *self, const struct stanza_trace_settings *settings, struct stanza_record *record)
 {
     struct slice flags = { NULL, 0 };
 
-    if (!read_id(self, record, &settings->trace_id, 16, &record->trace_id) || !read_id(self, record, &settings->span_id, 8, &record->span_id) ||
-        !read_id(self, record, &settings->trace_flags, 1, &flags))
+    if (!read_id(self, record, &settings->trace_id, 16, &record->trace_id) ||
+        !read_id(self, record, &settings->span_id, 8, &record->span_id) || !read_id(self, record, &settings->trace_flags, 1, &flags))
         return STANZA_FAILED;
     if (flags.size == 1)
         record->trace_flags = flags.data[0];
@@ -302,9 +306,11 @@ static enum stanza_step severity_process(struct stanza_operator *self, struct st
 {
     return stanza_severity_apply(self, &((struct severity_operator *)self)->settings, record);
 }
-const struct stanza_operator_type stanza_severity_parser = {
-    .name = "severity_parser", .options = severity_options, .size = sizeof(struct severity_operator), .init = severity_init, .process = severity_process
-};
+const struct stanza_operator_type stanza_severity_parser = { .name = "severity_parser",
+    .options = severity_options,
+    .size = sizeof(struct severity_operator),
+    .init = severity_init,
+    .process = severity_process };
 
 struct trace_operator {
     struct stanza_operator base;
@@ -346,6 +352,8 @@ static enum stanza_step scope_process(struct stanza_operator *self, struct stanz
 {
     return apply_scope(self, &((struct scope_operator *)self)->part, record);
 }
-const struct stanza_operator_type stanza_scope_name_parser = {
-    .name = "scope_name_parser", .options = scope_options, .size = sizeof(struct scope_operator), .init = scope_init, .process = scope_process
-};
+const struct stanza_operator_type stanza_scope_name_parser = { .name = "scope_name_parser",
+    .options = scope_options,
+    .size = sizeof(struct scope_operator),
+    .init = scope_init,
+    .process = scope_process };

@@ -410,7 +410,8 @@ struct stanza_value stanza_value_of_node(struct arena *arena, const struct confi
         value = (struct stanza_value){ .kind = STANZA_MAP, .map = arena_alloc(arena, sizeof(*value.map)) };
         value.map->members = arena_alloc(arena, (count + 1) * sizeof(*value.map->members));
         for (const struct config_node *child = node->children; child != NULL; child = child->next)
-            value.map->members[value.map->count++] = (struct stanza_member){ arena_slice(arena, child->key), stanza_value_of_node(arena, child) };
+            value.map->members[value.map->count++] =
+                (struct stanza_member){ arena_slice(arena, child->key), stanza_value_of_node(arena, child) };
         value.map->capacity = count;
     } else if (node->kind == CONFIG_LIST) {
         value = (struct stanza_value){ .kind = STANZA_LIST, .list = arena_alloc(arena, sizeof(*value.list)) };

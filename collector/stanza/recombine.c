@@ -75,9 +75,9 @@ static void send_at(struct stanza_holder *holder, size_t index)
     held->record.origin = held->origin;
     if (held->text.failed || !stanza_field_set(&held->record, &holder->field, stanza_string(buffer_slice(&held->text)), &problem)) {
         stanza_fail(holder->operator, "what was joined is too large");
-        stanza_on_error(holder->operator, &held->record);
+        stanza_on_error(holder->operator, & held->record);
     } else {
-        stanza_send(holder->operator, &held->record);
+        stanza_send(holder->operator, & held->record);
     }
     retire(holder, index);
 }
@@ -213,19 +213,21 @@ static const struct option options[] = {
     { "", OPTION_INCLUDE, 0, NULL, NULL, NULL, stanza_operator_options },
     { "is_first_entry", OPTION_STRING, RECOMBINE(first_text), NULL, NULL, "expression: true for the first record of one" },
     { "is_last_entry", OPTION_STRING, RECOMBINE(last_text), NULL, NULL, "expression: true for the last record of one" },
-    { "combine_field", OPTION_STRING, RECOMBINE(combine_field), NULL, "nonempty", "field whose texts are joined", .flags = OPTION_REQUIRED },
+    { "combine_field", OPTION_STRING, RECOMBINE(combine_field), NULL, "nonempty", "field whose texts are joined",
+        .flags = OPTION_REQUIRED },
     { "combine_with", OPTION_STRING, RECOMBINE(combine_with), "\n", NULL, "what stands between them" },
     { "max_batch_size", OPTION_INT, RECOMBINE(max_batch), "1000", "0..", "most records that become one; 0: no limit" },
     { "max_unmatched_batch_size", OPTION_INT, RECOMBINE(max_unmatched), "100", "0..", "the same, while none of them matched; 0: no limit" },
     { "max_sources", OPTION_INT, RECOMBINE(max_sources), "1000", "1..", "most sources at a time; one more, and all are sent on" },
     { "max_log_size", OPTION_ANY, RECOMBINE(max_log_node), NULL, NULL, "bytes beyond which a text is sent on; else, and for 0, 8 MiB" },
-    { "source_identifier", OPTION_STRING, RECOMBINE(source_identifier), "attributes[\"log.file.path\"]", "nonempty", "field that tells sources apart" },
+    { "source_identifier", OPTION_STRING, RECOMBINE(source_identifier), "attributes[\"log.file.path\"]", "nonempty",
+        "field that tells sources apart" },
     { "overwrite_with", OPTION_ENUM, RECOMBINE(overwrite_with), "oldest", "oldest|newest", "which record's other fields are kept" },
     { "force_flush_period", OPTION_DURATION, RECOMBINE(flush_ns), "5s", "1ms..1h", "how long records are held" },
     { 0 },
 };
 
-static bool recombine_init(struct stanza_operator *operator, struct error *err)
+static bool recombine_init(struct stanza_operator *operator, struct error * err)
 {
     struct recombine *self = (struct recombine *)operator;
     bool first = self->first_text != NULL && *self->first_text != '\0', last = self->last_text != NULL && *self->last_text != '\0';
@@ -239,7 +241,7 @@ static bool recombine_init(struct stanza_operator *operator, struct error *err)
         return false;
     if (!first)
         self->first_text = NULL;
-    self->holder = (struct stanza_holder){ .operator = operator,
+    self->holder = (struct stanza_holder){ .operator= operator,
         .with = slice_of_string(self->combine_with),
         .max_batch = self->max_batch,
         .max_unmatched = self->max_unmatched,
@@ -259,7 +261,7 @@ static void recombine_fini(struct stanza_operator *operator)
     stanza_holder_fini(&self->holder);
 }
 
-static enum stanza_step recombine_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step recombine_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct recombine *self = (struct recombine *)operator;
     struct stanza_evaluation evaluation = { record, stanza_matcher(operator), NULL };
@@ -286,7 +288,7 @@ static void recombine_flush(struct stanza_operator *operator, int64_t now_ns, bo
     stanza_holder_flush(&((struct recombine *)operator)->holder, now_ns, all);
 }
 
-static uint64_t recombine_held(const struct stanza_operator *operator, const void *source)
+static uint64_t recombine_held(const struct stanza_operator *operator, const void * source)
 {
     return stanza_holder_lowest(&((const struct recombine *)operator)->holder, source);
 }

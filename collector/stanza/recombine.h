@@ -11,8 +11,8 @@ struct stanza_holder {
     struct stanza_field field;        /* what is joined */
     struct slice with;
     int64_t max_batch, max_unmatched, max_sources, max_bytes, flush_after_ns; /* 0: no limit; texts are bounded anyway */
-    bool newest;                      /* the last record is the one that goes on, not the first */
-    struct stanza_held **items;       /* owned; `count` in use, up to `made` kept for reuse */
+    bool newest;                                                              /* the last record is the one that goes on, not the first */
+    struct stanza_held **items;                                               /* owned; `count` in use, up to `made` kept for reuse */
     size_t count, made;
 };
 

@@ -2,7 +2,10 @@
 #include "collector/base/hash.h"
 #include "collector/stanza/operator.h"
 
-#define OPERATOR_OPTIONS { "", OPTION_INCLUDE, 0, NULL, NULL, NULL, stanza_operator_options }
+#define OPERATOR_OPTIONS                                                                                                                   \
+    {                                                                                                                                      \
+        "", OPTION_INCLUDE, 0, NULL, NULL, NULL, stanza_operator_options                                                                   \
+    }
 
 /* ---- filter ---- */
 
@@ -15,12 +18,13 @@ struct filter {
 
 static const struct option filter_options[] = {
     OPERATOR_OPTIONS,
-    { "expr", OPTION_STRING, offsetof(struct filter, text), NULL, "nonempty", "expression: records that it is true for are dropped", .flags = OPTION_REQUIRED },
+    { "expr", OPTION_STRING, offsetof(struct filter, text), NULL, "nonempty", "expression: records that it is true for are dropped",
+        .flags = OPTION_REQUIRED },
     { "drop_ratio", OPTION_DOUBLE, offsetof(struct filter, drop_ratio), "1", "0..1", "how many of them, by chance" },
     { 0 },
 };
 
-static bool filter_init(struct stanza_operator *operator, struct error *err)
+static bool filter_init(struct stanza_operator *operator, struct error * err)
 {
     struct filter *self = (struct filter *)operator;
 
@@ -33,7 +37,7 @@ static void filter_fini(struct stanza_operator *operator)
     stanza_expression_destroy(((struct filter *)operator)->expression);
 }
 
-static enum stanza_step filter_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step filter_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct filter *self = (struct filter *)operator;
     struct stanza_evaluation evaluation = { record, stanza_matcher(operator), NULL };
@@ -46,9 +50,12 @@ static enum stanza_step filter_process(struct stanza_operator *operator, struct 
     return STANZA_TAKEN;
 }
 
-const struct stanza_operator_type stanza_filter = {
-    .name = "filter", .options = filter_options, .size = sizeof(struct filter), .init = filter_init, .fini = filter_fini, .process = filter_process
-};
+const struct stanza_operator_type stanza_filter = { .name = "filter",
+    .options = filter_options,
+    .size = sizeof(struct filter),
+    .init = filter_init,
+    .fini = filter_fini,
+    .process = filter_process };
 
 /* ---- router ---- */
 
@@ -76,15 +83,18 @@ struct router {
 };
 
 static const struct option route_options[] = {
-    { "expr", OPTION_STRING, offsetof(struct route, text), NULL, "nonempty", "expression: records that it is true for go this way", .flags = OPTION_REQUIRED },
+    { "expr", OPTION_STRING, offsetof(struct route, text), NULL, "nonempty", "expression: records that it is true for go this way",
+        .flags = OPTION_REQUIRED },
     { "output", OPTION_STRINGS, offsetof(struct route, output), NULL, NULL, "ids of operators", .flags = OPTION_REQUIRED },
     { "attributes", OPTION_PAIRS, offsetof(struct route, attributes), NULL, NULL, "added to them" },
     { 0 },
 };
 static const struct option router_options[] = {
     OPERATOR_OPTIONS,
-    { "routes", OPTION_LIST, offsetof(struct router, routes), NULL, NULL, "the first that fits counts", .fields = route_options, .size = sizeof(struct route) },
-    { "default", OPTION_STRINGS, offsetof(struct router, otherwise), NULL, NULL, "ids of operators for all others; without it they are dropped" },
+    { "routes", OPTION_LIST, offsetof(struct router, routes), NULL, NULL, "the first that fits counts", .fields = route_options,
+        .size = sizeof(struct route) },
+    { "default", OPTION_STRINGS, offsetof(struct router, otherwise), NULL, NULL,
+        "ids of operators for all others; without it they are dropped" },
     { 0 },
 };
 
@@ -101,7 +111,7 @@ static bool find_outputs(struct router *self, const struct option_strings *names
     return true;
 }
 
-static bool router_init(struct stanza_operator *operator, struct error *err)
+static bool router_init(struct stanza_operator *operator, struct error * err)
 {
     struct router *self = (struct router *)operator;
     const struct route *routes = self->routes.items;
@@ -134,7 +144,7 @@ static void router_fini(struct stanza_operator *operator)
         stanza_expression_destroy(self->ready[i].expression);
 }
 
-size_t stanza_router_targets(const struct stanza_operator *operator, struct stanza_operator ***targets)
+size_t stanza_router_targets(const struct stanza_operator *operator, struct stanza_operator *** targets)
 {
     const struct router *self = (const struct router *)operator;
 
@@ -152,7 +162,7 @@ static bool add_attributes(struct stanza_record *record, const struct route *rou
     return true;
 }
 
-static enum stanza_step take_route(struct stanza_operator *operator, const struct ready_route *route, struct stanza_record *record)
+static enum stanza_step take_route(struct stanza_operator *operator, const struct ready_route * route, struct stanza_record *record)
 {
     if (!add_attributes(record, route->settings))
         return stanza_fail(operator, "the record is too large");
@@ -166,7 +176,7 @@ static enum stanza_step take_route(struct stanza_operator *operator, const struc
     return STANZA_TAKEN;
 }
 
-static enum stanza_step router_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step router_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct router *self = (struct router *)operator;
     struct stanza_evaluation evaluation = { record, stanza_matcher(operator), NULL };
@@ -175,11 +185,14 @@ static enum stanza_step router_process(struct stanza_operator *operator, struct 
     for (size_t i = 0; i < self->count; i++) {
         /* an expression that cannot be told is one that does not fit */
         if (stanza_test(self->ready[i].expression, &evaluation, &fits) && fits)
-            return take_route(operator, &self->ready[i], record);
+            return take_route(operator, & self->ready[i], record);
     }
-    return take_route(operator, &self->ready[self->count], record);
+    return take_route(operator, & self->ready[self->count], record);
 }
 
-const struct stanza_operator_type stanza_router = {
-    .name = "router", .options = router_options, .size = sizeof(struct router), .init = router_init, .fini = router_fini, .process = router_process
-};
+const struct stanza_operator_type stanza_router = { .name = "router",
+    .options = router_options,
+    .size = sizeof(struct router),
+    .init = router_init,
+    .fini = router_fini,
+    .process = router_process };

@@ -21,8 +21,8 @@ struct stanza_severities {
     size_t capacity, count;
 };
 
-static const char *const names[] = { "", "TRACE", "TRACE2", "TRACE3", "TRACE4", "DEBUG", "DEBUG2", "DEBUG3", "DEBUG4", "INFO", "INFO2", "INFO3",
-    "INFO4", "WARN", "WARN2", "WARN3", "WARN4", "ERROR", "ERROR2", "ERROR3", "ERROR4", "FATAL", "FATAL2", "FATAL3", "FATAL4" };
+static const char *const names[] = { "", "TRACE", "TRACE2", "TRACE3", "TRACE4", "DEBUG", "DEBUG2", "DEBUG3", "DEBUG4", "INFO", "INFO2",
+    "INFO3", "INFO4", "WARN", "WARN2", "WARN3", "WARN4", "ERROR", "ERROR2", "ERROR3", "ERROR4", "FATAL", "FATAL2", "FATAL3", "FATAL4" };
 
 const char *stanza_severity_name(uint8_t severity)
 {
@@ -133,7 +133,8 @@ static bool add_value(struct stanza_severities *table, const struct config_node 
         return fail(err, "line %d: expected a string, an integer or a range", node->line);
     if (strlen(node->text) == 3 && strchr("2345", node->text[0]) != NULL && strcmp(node->text + 1, "xx") == 0)
         return add_range(table, (node->text[0] - '0') * 100, (node->text[0] - '0') * 100 + 99, severity, err);
-    return add(table, slice_of_string(node->text), severity) || fail(err, "line %d: a word longer than %d bytes, or too many", node->line, WORD_MAX);
+    return add(table, slice_of_string(node->text), severity) ||
+           fail(err, "line %d: a word longer than %d bytes, or too many", node->line, WORD_MAX);
 }
 
 static bool add_mapping(struct stanza_severities *table, const struct config_node *mapping, struct error *err)
@@ -147,7 +148,9 @@ static bool add_mapping(struct stanza_severities *table, const struct config_nod
         struct slice key = slice_of_string(node->key);
         uint8_t severity = key.size <= WORD_MAX ? slot_of(&known, slice_of(word, lower(key, word)))->severity : 0;
         if (severity == 0)
-            return fail(err, "line %d: \"%s\" is no severity; expected trace, debug, info, warn, error, fatal, or one of them with 2, 3 or 4", node->key_line, node->key);
+            return fail(err,
+                "line %d: \"%s\" is no severity; expected trace, debug, info, warn, error, fatal, or one of them with 2, 3 or 4",
+                node->key_line, node->key);
         if (node->kind != CONFIG_LIST && !add_value(table, node, severity, err))
             return false;
         for (const struct config_node *item = node->kind == CONFIG_LIST ? node->children : NULL; item != NULL; item = item->next) {
@@ -158,7 +161,8 @@ static bool add_mapping(struct stanza_severities *table, const struct config_nod
     return true;
 }
 
-struct stanza_severities *stanza_severities_create(struct arena *arena, const char *preset, const struct config_node *mapping, struct error *err)
+struct stanza_severities *stanza_severities_create(
+    struct arena *arena, const char *preset, const struct config_node *mapping, struct error *err)
 {
     struct stanza_severities *table = arena_alloc(arena, sizeof(*table));
 

@@ -12,7 +12,8 @@ bool stanza_read_size(const char *key, const struct config_node *node, int64_t o
     static const struct {
         const char *name;
         double factor;
-    } units[] = { { "", 1 }, { "b", 1 }, { "kb", 1e3 }, { "mb", 1e6 }, { "gb", 1e9 }, { "kib", 1024 }, { "mib", 1 << 20 }, { "gib", 1 << 30 } };
+    } units[] = { { "", 1 }, { "b", 1 }, { "kb", 1e3 }, { "mb", 1e6 }, { "gb", 1e9 }, { "kib", 1024 }, { "mib", 1 << 20 },
+        { "gib", 1 << 30 } };
     size_t digits = strspn(text, "0123456789._");
     char number[32];
     double value;

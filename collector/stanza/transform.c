@@ -4,10 +4,13 @@
 #include "collector/stanza/operator.h"
 #include "collector/wire/utf8.h"
 
-#define OPERATOR_OPTIONS { "", OPTION_INCLUDE, 0, NULL, NULL, NULL, stanza_operator_options }
+#define OPERATOR_OPTIONS                                                                                                                   \
+    {                                                                                                                                      \
+        "", OPTION_INCLUDE, 0, NULL, NULL, NULL, stanza_operator_options                                                                   \
+    }
 
 static enum stanza_step set_or_fail(
-    struct stanza_operator *operator, struct stanza_record *record, const struct stanza_field *field, struct stanza_value value)
+    struct stanza_operator *operator, struct stanza_record * record, const struct stanza_field *field, struct stanza_value value)
 {
     const char *problem;
 
@@ -29,7 +32,7 @@ static const struct option move_options[] = {
     { 0 },
 };
 
-static bool move_init(struct stanza_operator *operator, struct error *err)
+static bool move_init(struct stanza_operator *operator, struct error * err)
 {
     struct move *self = (struct move *)operator;
 
@@ -37,7 +40,7 @@ static bool move_init(struct stanza_operator *operator, struct error *err)
            (stanza_field_parse(operator->arena, self->to_text, &self->to, err) || fail_within(err, "to"));
 }
 
-static enum stanza_step move_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step move_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct move *self = (struct move *)operator;
     struct stanza_value value;
@@ -51,7 +54,7 @@ const struct stanza_operator_type stanza_move = {
     .name = "move", .options = move_options, .size = sizeof(struct move), .init = move_init, .process = move_process
 };
 
-static enum stanza_step copy_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step copy_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct move *self = (struct move *)operator;
     struct stanza_value value;
@@ -81,11 +84,12 @@ struct add {
 static const struct option add_options[] = {
     OPERATOR_OPTIONS,
     { "field", OPTION_STRING, offsetof(struct add, field_text), NULL, "nonempty", "field that is written", .flags = OPTION_REQUIRED },
-    { "value", OPTION_ANY, offsetof(struct add, node), NULL, NULL, "what is written; EXPR(...) for an expression", .flags = OPTION_REQUIRED },
+    { "value", OPTION_ANY, offsetof(struct add, node), NULL, NULL, "what is written; EXPR(...) for an expression",
+        .flags = OPTION_REQUIRED },
     { 0 },
 };
 
-static bool add_init(struct stanza_operator *operator, struct error *err)
+static bool add_init(struct stanza_operator *operator, struct error * err)
 {
     struct add *self = (struct add *)operator;
 
@@ -97,8 +101,8 @@ static bool add_init(struct stanza_operator *operator, struct error *err)
     if (self->value.kind != STANZA_STRING || !slice_starts_with(self->value.bytes, SLICE("EXPR(")) ||
         self->value.bytes.data[self->value.bytes.size - 1] != ')')
         return true;
-    self->expression = stanza_expression_create(
-        operator->arena, arena_string(operator->arena, slice_of(self->value.bytes.data + 5, self->value.bytes.size - 6)), err);
+    self->expression = stanza_expression_create(operator->arena,
+        arena_string(operator->arena, slice_of(self->value.bytes.data + 5, self->value.bytes.size - 6)), err);
     return self->expression != NULL || fail_within(err, "value");
 }
 
@@ -107,7 +111,7 @@ static void add_fini(struct stanza_operator *operator)
     stanza_expression_destroy(((struct add *)operator)->expression);
 }
 
-static enum stanza_step add_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step add_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct add *self = (struct add *)operator;
     struct stanza_evaluation evaluation = { record, stanza_matcher(operator), NULL };
@@ -135,7 +139,10 @@ struct one_field {
     struct ottl_regex *regex;
 };
 
-#define FIELD_OPTION(help) { "field", OPTION_STRING, offsetof(struct one_field, text), NULL, "nonempty", help, .flags = OPTION_REQUIRED }
+#define FIELD_OPTION(help)                                                                                                                 \
+    {                                                                                                                                      \
+        "field", OPTION_STRING, offsetof(struct one_field, text), NULL, "nonempty", help, .flags = OPTION_REQUIRED                         \
+    }
 static const struct option field_options[] = { OPERATOR_OPTIONS, FIELD_OPTION("the field"), { 0 } };
 static const struct option sanitize_options[] = {
     OPERATOR_OPTIONS,
@@ -143,18 +150,19 @@ static const struct option sanitize_options[] = {
     { 0 },
 };
 
-static bool field_init(struct stanza_operator *operator, struct error *err)
+static bool field_init(struct stanza_operator *operator, struct error * err)
 {
     struct one_field *self = (struct one_field *)operator;
 
     return stanza_field_parse(operator->arena, self->text, &self->field, err) || fail_within(err, "field");
 }
 
-static enum stanza_step remove_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step remove_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct one_field *self = (struct one_field *)operator;
 
-    return stanza_field_remove(record, &self->field, NULL) ? STANZA_NEXT : stanza_fail(operator, "there is no \"%s\" to remove", self->text);
+    return stanza_field_remove(record, &self->field, NULL) ? STANZA_NEXT
+                                                           : stanza_fail(operator, "there is no \"%s\" to remove", self->text);
 }
 
 const struct stanza_operator_type stanza_remove = {
@@ -164,7 +172,7 @@ const struct stanza_operator_type stanza_remove = {
 /* ---- flatten ---- */
 
 /* The map's entries take its place beside it. */
-static enum stanza_step flatten_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step flatten_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct one_field *self = (struct one_field *)operator;
     struct stanza_field parent = self->field;
@@ -202,7 +210,11 @@ static size_t unescape(struct slice text, uint8_t *out, bool *failed)
         }
         const char *found = i + 1 < text.size && text.data[i + 1] != 0 ? strchr(letters, text.data[i + 1]) : NULL;
         char digits[9] = { 0 }, *end = digits;
-        size_t count = i + 1 < text.size ? (text.data[i + 1] == 'x' ? 2 : text.data[i + 1] == 'u' ? 4 : text.data[i + 1] == 'U' ? 8 : 0) : 0;
+        size_t count = i + 1 < text.size ? (text.data[i + 1] == 'x'      ? 2
+                                               : text.data[i + 1] == 'u' ? 4
+                                               : text.data[i + 1] == 'U' ? 8
+                                                                         : 0)
+                                         : 0;
         if (found != NULL) {
             out[size++] = (uint8_t)values[found - letters];
             i++;
@@ -231,7 +243,7 @@ static size_t unescape(struct slice text, uint8_t *out, bool *failed)
     return size;
 }
 
-static enum stanza_step unquote_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step unquote_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct one_field *self = (struct one_field *)operator;
     struct stanza_value value;
@@ -262,7 +274,7 @@ const struct stanza_operator_type stanza_unquote = {
 
 /* ---- sanitize_utf8 ---- */
 
-static enum stanza_step sanitize_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step sanitize_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct one_field *self = (struct one_field *)operator;
     struct stanza_value value;
@@ -296,7 +308,7 @@ static const struct option replace_options[] = {
     { 0 },
 };
 
-static bool replace_init(struct stanza_operator *operator, struct error *err)
+static bool replace_init(struct stanza_operator *operator, struct error * err)
 {
     struct one_field *self = (struct one_field *)operator;
     static const char ansi[] = "\\x1b\\[[0-9;]*[a-zA-Z]";
@@ -332,7 +344,7 @@ static bool replace_all(const struct one_field *self, struct slice text, struct 
     return copied > 0 || end > 0 || out->size != text.size;
 }
 
-static enum stanza_step replace_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step replace_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct one_field *self = (struct one_field *)operator;
     struct buffer out = { .limit = STANZA_RECORD_MAX };
@@ -350,9 +362,12 @@ static enum stanza_step replace_process(struct stanza_operator *operator, struct
     return set_or_fail(operator, record, &self->field, value);
 }
 
-const struct stanza_operator_type stanza_regex_replace = {
-    .name = "regex_replace", .options = replace_options, .size = sizeof(struct one_field), .init = replace_init, .fini = replace_fini, .process = replace_process
-};
+const struct stanza_operator_type stanza_regex_replace = { .name = "regex_replace",
+    .options = replace_options,
+    .size = sizeof(struct one_field),
+    .init = replace_init,
+    .fini = replace_fini,
+    .process = replace_process };
 
 /* ---- assign_keys ---- */
 
@@ -366,11 +381,12 @@ struct assign_keys {
 static const struct option assign_options[] = {
     OPERATOR_OPTIONS,
     { "field", OPTION_STRING, offsetof(struct assign_keys, text), NULL, "nonempty", "field with a list", .flags = OPTION_REQUIRED },
-    { "keys", OPTION_STRINGS, offsetof(struct assign_keys, keys), NULL, NULL, "a key for each item, which make a map of it", .flags = OPTION_REQUIRED },
+    { "keys", OPTION_STRINGS, offsetof(struct assign_keys, keys), NULL, NULL, "a key for each item, which make a map of it",
+        .flags = OPTION_REQUIRED },
     { 0 },
 };
 
-static bool assign_init(struct stanza_operator *operator, struct error *err)
+static bool assign_init(struct stanza_operator *operator, struct error * err)
 {
     struct assign_keys *self = (struct assign_keys *)operator;
 
@@ -379,7 +395,7 @@ static bool assign_init(struct stanza_operator *operator, struct error *err)
     return stanza_field_parse(operator->arena, self->text, &self->field, err) || fail_within(err, "field");
 }
 
-static enum stanza_step assign_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step assign_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct assign_keys *self = (struct assign_keys *)operator;
     struct stanza_value list, map;
@@ -413,11 +429,12 @@ struct retain {
 
 static const struct option retain_options[] = {
     OPERATOR_OPTIONS,
-    { "fields", OPTION_STRINGS, offsetof(struct retain, texts), NULL, NULL, "fields that stay; all others beside them go", .flags = OPTION_REQUIRED },
+    { "fields", OPTION_STRINGS, offsetof(struct retain, texts), NULL, NULL, "fields that stay; all others beside them go",
+        .flags = OPTION_REQUIRED },
     { 0 },
 };
 
-static bool retain_init(struct stanza_operator *operator, struct error *err)
+static bool retain_init(struct stanza_operator *operator, struct error * err)
 {
     struct retain *self = (struct retain *)operator;
 
@@ -432,7 +449,7 @@ static bool retain_init(struct stanza_operator *operator, struct error *err)
     return true;
 }
 
-static enum stanza_step retain_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step retain_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     struct retain *self = (struct retain *)operator;
     struct stanza_record kept = *record;
@@ -461,7 +478,7 @@ const struct stanza_operator_type stanza_retain = {
 
 static const struct option noop_options[] = { OPERATOR_OPTIONS, { 0 } };
 
-static enum stanza_step noop_process(struct stanza_operator *operator, struct stanza_record *record)
+static enum stanza_step noop_process(struct stanza_operator *operator, struct stanza_record * record)
 {
     (void)operator;
     (void)record;

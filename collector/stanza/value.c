@@ -18,7 +18,7 @@ struct stanza_block {
 
 static struct stanza_block *add_block(struct stanza_memory *memory, size_t size)
 {
-    size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+    size_t least = memory->block_size > 0 ? memory->block_size : BLOCK_SIZE, room = size > least ? size : least;
     struct stanza_block *block = malloc(sizeof(*block) + room);
 
     if (block == NULL)

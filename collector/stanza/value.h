@@ -16,6 +16,7 @@ struct stanza_memory {
     struct stanza_block *blocks, *current; /* owned; current: the one in use */
     size_t used;                           /* of it */
     size_t total;                          /* handed out since the last reset; at most STANZA_RECORD_MAX */
+    size_t block_size;                     /* 0: 16 KiB; for what holds little */
 };
 enum { STANZA_RECORD_MAX = 64 << 20 };
 

@@ -46,7 +46,8 @@ static struct counts counts_of(const uint8_t *header)
 
 static size_t body_size(const struct counts *counts, size_t time_size)
 {
-    return counts->times * (time_size + 1) + counts->types * 6 + counts->letters + counts->leap * (time_size + 4) + counts->standard + counts->utc;
+    return counts->times * (time_size + 1) + counts->types * 6 + counts->letters + counts->leap * (time_size + 4) + counts->standard +
+           counts->utc;
 }
 
 /* The second, 64-bit part of a file. */

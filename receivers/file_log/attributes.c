@@ -8,6 +8,8 @@
 
 #include "receivers/file_log/file_log.h"
 
+enum { FACTS_SIZE = 512 }; /* there may be thousands of files */
+
 static const char *name_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -74,11 +76,16 @@ bool followed_describe(const struct file_reader *reader, struct followed *file)
     bool done;
 
     stanza_memory_fini(&file->memory);
+    file->memory.block_size = FACTS_SIZE;
     file->attributes = (struct stanza_map){ 0 };
     file->header_done = false; /* its facts are put in anew */
     done = (!with->name || put(file, "log.file.name", name_of(file->path))) && (!with->path || put(file, "log.file.path", file->path)) &&
            put_resolved(with, file) && put_owner(with, file) && put_pairs(file, &reader->settings->attributes);
     buffer_clear(&file->wire);
     stanza_put_attributes(&file->wire, 6, &file->attributes);
+    if (stanza_pipeline_is_empty(reader->pipeline) && reader->header == NULL) { /* nobody else asks for them */
+        stanza_memory_fini(&file->memory);
+        file->attributes = (struct stanza_map){ 0 };
+    }
     return done && !file->wire.failed;
 }

@@ -64,7 +64,8 @@ static void conclude(struct file_reader *reader, struct file_chunk *chunk)
         return;
     }
     if (chunk->outcome.verdict == VERDICT_REJECTED)
-        log_error(reader->path, "%zu records were refused for good (%s)", chunk->records, chunk->outcome.reason != NULL ? chunk->outcome.reason : "rejected");
+        log_error(reader->path, "%zu records were refused for good (%s)", chunk->records,
+            chunk->outcome.reason != NULL ? chunk->outcome.reason : "rejected");
     else if (reader->failing)
         log_info(reader->path, "the pipeline takes records again");
     reader->failing = reader->failing && chunk->outcome.verdict != VERDICT_ACCEPTED;
@@ -121,7 +122,8 @@ static bool mark_files(struct file_reader *reader, struct file_chunk *chunk)
         if (!file->touched)
             continue;
         held = stanza_pipeline_held(reader->pipeline, file);
-        chunk->marks[chunk->mark_count++] = (struct file_mark){ file, held < file->offset ? held : file->offset, file->records, file->generation };
+        chunk->marks[chunk->mark_count++] =
+            (struct file_mark){ file, held < file->offset ? held : file->offset, file->records, file->generation };
         file->sent = chunk->marks[chunk->mark_count - 1].offset;
         file->sent_records = file->records;
         file->marks++;

@@ -81,26 +81,27 @@ struct followed {
     ino_t inode;
     char *path; /* owned */
     struct file_print print;
-    uint64_t offset, records;         /* where reading is, and how many records came before */
+    uint64_t offset, records;          /* where reading is, and how many records came before */
     uint64_t durable, durable_records; /* where it may begin again */
     uint64_t sent, sent_records;       /* what the last chunk stands for */
-    uint64_t size;                    /* when it was last looked at */
-    int64_t changed_ns;               /* when the size last changed */
-    struct followed *copy_of;         /* the same content as of a file that is read; NULL: read itself */
-    struct file_unpacker *unpacker;   /* owned; NULL: read as it is */
-    struct buffer wire;               /* its attributes as fields of a LogRecord */
-    struct stanza_map attributes;     /* the same, for operators; in `memory` */
+    uint64_t size;                     /* when it was last looked at */
+    int64_t changed_ns;                /* when the size last changed */
+    int64_t modified_ns;              /* what the file says of its last change, when it was last looked at */
+    struct followed *copy_of;          /* the same content as of a file that is read; NULL: read itself */
+    struct file_unpacker *unpacker;    /* owned; NULL: read as it is */
+    struct buffer wire;                /* its attributes as fields of a LogRecord */
+    struct stanza_map attributes;      /* the same, for operators; in `memory` */
     struct stanza_memory memory;
     unsigned generation; /* of its content: one more when it is cut off or written anew */
-    size_t marks;    /* chunks under way that hold a place of it */
-    bool ready;      /* to be looked at */
-    bool polled;     /* writes to it are not told */
-    bool gone;       /* its path leads elsewhere or nowhere */
-    bool seen;       /* by the scan that goes on */
-    bool fresh;      /* found by it */
-    bool skipping;   /* the rest of a record that was too long is passed over */
-    bool touched;    /* since the last chunk was sent */
-    bool at_end;     /* nothing more to read when it was last looked at */
+    size_t marks;        /* chunks under way that hold a place of it */
+    bool ready;          /* to be looked at */
+    bool polled;         /* writes to it are not told */
+    bool gone;           /* its path leads elsewhere or nowhere */
+    bool seen;           /* by the scan that goes on */
+    bool fresh;          /* found by it */
+    bool skipping;       /* the rest of a record that was too long is passed over */
+    bool touched;        /* since the last chunk was sent */
+    bool at_end;         /* nothing more to read when it was last looked at */
     bool header_done;
 };
 
@@ -116,14 +117,14 @@ enum file_chunk_state { CHUNK_WAITING, CHUNK_UNDER_WAY, CHUNK_SETTLED };
 
 struct file_inbox;
 struct file_chunk {
-    struct batch *batch; /* owned, without receipt, for another attempt */
+    struct batch *batch;     /* owned, without receipt, for another attempt */
     struct file_mark *marks; /* owned */
     size_t mark_count, bytes, records;
     enum file_chunk_state state;
     struct outcome outcome;
     int64_t due_ns;
     unsigned failures;
-    bool orphan; /* under the inbox' lock */
+    bool orphan;              /* under the inbox' lock */
     struct file_inbox *inbox; /* one reference while it is under way */
     struct file_chunk *next, *next_told;
 };
@@ -160,10 +161,10 @@ struct file_reader {
     size_t count, capacity;
     struct file_place *places; /* owned: files that were read before and are not followed now; the oldest first */
     size_t place_count;
-    struct watch *watch; /* NULL: there is none */
-    struct file_order *order; /* NULL: by path */
+    struct watch *watch;        /* NULL: there is none */
+    struct file_order *order;   /* NULL: by path */
     struct file_header *header; /* NULL: none */
-    bool first_scan, resumed; /* resumed: there were places from another run */
+    bool first_scan, resumed;   /* resumed: there were places from another run */
     bool scan_wanted;
     int64_t next_scan_ns, next_look_ns, next_save_ns;
 

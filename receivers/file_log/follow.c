@@ -46,7 +46,8 @@ static void found_file(void *context, const char *path)
     struct file_candidate *larger;
     struct stat status;
 
-    if (scan->count == FILES_MAX || stat(path, &status) != 0 || !S_ISREG(status.st_mode) || is_excluded(scan->reader->settings, path, &status))
+    if (scan->count == FILES_MAX || stat(path, &status) != 0 || !S_ISREG(status.st_mode) ||
+        is_excluded(scan->reader->settings, path, &status))
         return;
     if (scan->count == scan->capacity) {
         larger = realloc(scan->items, (scan->capacity * 2 + 64) * sizeof(*larger));
@@ -133,7 +134,8 @@ static bool is_gzip(const struct file_reader *reader, const char *path)
 {
     size_t size = strlen(path);
 
-    return reader->settings->compression == FILE_GZIP || (reader->settings->compression == FILE_AUTO && size > 3 && strcmp(path + size - 3, ".gz") == 0);
+    return reader->settings->compression == FILE_GZIP ||
+           (reader->settings->compression == FILE_AUTO && size > 3 && strcmp(path + size - 3, ".gz") == 0);
 }
 
 static bool is_polled(const struct file_reader *reader, const char *path)
@@ -218,7 +220,8 @@ static bool take_place(struct file_reader *reader, struct followed *file, bool s
     for (size_t i = reader->place_count; i-- > 0;) {
         struct file_place place = reader->places[i];
         if ((same_inode && (place.inode != file->inode || place.device != file->device)) || place.print.size == 0 ||
-            place.print.size > file->print.size || file_prints_differ(&place.print, &file->print) || (file->unpacker == NULL && place.offset > file->size) || !followed_begins(file, &place.print))
+            place.print.size > file->print.size || file_prints_differ(&place.print, &file->print) ||
+            (file->unpacker == NULL && place.offset > file->size) || !followed_begins(file, &place.print))
             continue;
         go_on_at(file, place.offset, place.records);
         file->durable = place.durable;
@@ -445,17 +448,24 @@ static void look_at_copy(struct followed *file, uint64_t size)
 bool followed_look(struct file_reader *reader, struct followed *file)
 {
     struct stat status;
+    int64_t modified_ns;
     uint64_t size;
+    bool changed;
 
     if (fstat(file->fd, &status) != 0)
         return false;
     size = (uint64_t)status.st_size;
+    modified_ns = (int64_t)status.st_mtim.tv_sec * NANOS_PER_SECOND + status.st_mtim.tv_nsec;
+    changed = size != file->size || modified_ns != file->modified_ns || file->fresh;
+    file->modified_ns = modified_ns;
     if (size != file->size)
         file->changed_ns = clock_monotonic_nanos();
     if (file->copy_of != NULL) {
         look_at_copy(file, size);
         return file->copy_of == NULL;
     }
+    if (!changed)
+        return true;
     if (file->unpacker == NULL && file->print.size > 0 && (size < file->print.size || !followed_begins(file, &file->print)))
         begin_anew(reader, file, size);
     else if (file->unpacker == NULL && size < file->offset)
@@ -472,7 +482,7 @@ bool followed_look(struct file_reader *reader, struct followed *file)
 static bool is_over(const struct file_reader *reader, const struct followed *file, int64_t now_ns)
 {
     struct stat status;
-    bool deleted = fstat(file->fd, &status) == 0 && status.st_nlink == 0;
+    bool deleted = file->gone && fstat(file->fd, &status) == 0 && status.st_nlink == 0;
     int64_t quiet_ns = deleted ? reader->settings->force_flush_ns + 100 * NANOS_PER_MILLI : gone_ns;
 
     return file->gone && file->at_end && !file->ready && now_ns - file->changed_ns > quiet_ns;
@@ -493,7 +503,8 @@ void file_reader_let_go(struct file_reader *reader)
 
     for (size_t i = 0; i < reader->count;) {
         struct followed *file = reader->files[i];
-        bool done = reader->settings->delete_after_read && file->at_end && !file->touched && file->durable >= file->offset && file->offset > 0 && !file->gone;
+        bool done = reader->settings->delete_after_read && file->at_end && !file->touched && file->durable >= file->offset &&
+                    file->offset > 0 && !file->gone;
         if (done && file->marks == 0 && unlink(file->path) == 0)
             file->gone = true;
         if (file->marks > 0 || file->touched || !is_over(reader, file, now_ns) || is_copied(reader, file)) {
@@ -501,7 +512,8 @@ void file_reader_let_go(struct file_reader *reader)
             continue;
         }
         if (file->print.size > 0 && file->copy_of == NULL)
-            file_places_add(reader, &(struct file_place){ file->print, file->device, file->inode, file->durable, file->durable_records, file->durable });
+            file_places_add(reader,
+                &(struct file_place){ file->print, file->device, file->inode, file->durable, file->durable_records, file->durable });
         followed_destroy(file);
         memmove(&reader->files[i], &reader->files[i + 1], (reader->count - i - 1) * sizeof(struct followed *));
         reader->count--;

@@ -58,7 +58,8 @@ static void visit_any(struct glob_walk *walk, const char *folder, const char *pa
         walk_into(walk, folder, rest, depth + 1);
     for (struct dirent *entry; directory != NULL && walk->left > 0 && (entry = readdir(directory)) != NULL;) {
         walk->left--;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || !join(path, folder, entry->d_name, strlen(entry->d_name)))
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            !join(path, folder, entry->d_name, strlen(entry->d_name)))
             continue;
         if (entry->d_type != DT_LNK && is_folder(path, entry))
             walk_into(walk, path, pattern, depth + 1);
@@ -164,7 +165,8 @@ static bool fits_parts(const char *pattern, const char *path, unsigned depth)
     if (strcmp(part, "**") == 0) {
         if (pattern[size] == '\0')
             return true;
-        return fits_parts(pattern + size + 1, path, depth + 1) || (path[path_size] == '/' && fits_parts(pattern, path + path_size + 1, depth + 1));
+        return fits_parts(pattern + size + 1, path, depth + 1) ||
+               (path[path_size] == '/' && fits_parts(pattern, path + path_size + 1, depth + 1));
     }
     if (fnmatch(part, name, 0) != 0)
         return false;

@@ -13,7 +13,8 @@ struct file_print file_print_of(struct slice beginning)
 
     for (size_t i = 0; i < beginning.size; i++)
         hash = (hash ^ beginning.data[i]) * UINT64_C(0x100000001b3);
-    return (struct file_print){ hash, crc32c(0, beginning), beginning.size >= HEAD ? crc32c(0, slice_of(beginning.data, HEAD)) : 0, (uint32_t)beginning.size };
+    return (struct file_print){ hash, crc32c(0, beginning), beginning.size >= HEAD ? crc32c(0, slice_of(beginning.data, HEAD)) : 0,
+        (uint32_t)beginning.size };
 }
 
 ssize_t followed_read(struct followed *file, uint64_t offset, void *out, size_t size)

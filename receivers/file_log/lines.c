@@ -13,8 +13,9 @@ enum { WINDOW = 4 << 10 };
 static const struct {
     const char *name;
     enum lines_charset charset;
-} charsets[] = { { "utf-8", LINES_UTF8 }, { "utf8", LINES_UTF8 }, { "ascii", LINES_UTF8 }, { "us-ascii", LINES_UTF8 }, { "utf-8-raw", LINES_RAW },
-    { "nop", LINES_BYTES }, { "utf-16le", LINES_UTF16_LE }, { "utf-16be", LINES_UTF16_BE }, { "utf-16", LINES_UTF16_BE } };
+} charsets[] = { { "utf-8", LINES_UTF8 }, { "utf8", LINES_UTF8 }, { "ascii", LINES_UTF8 }, { "us-ascii", LINES_UTF8 },
+    { "utf-8-raw", LINES_RAW }, { "nop", LINES_BYTES }, { "utf-16le", LINES_UTF16_LE }, { "utf-16be", LINES_UTF16_BE },
+    { "utf-16", LINES_UTF16_BE } };
 
 static bool init_charset(struct lines_reader *reader, const char *name, struct error *err)
 {
@@ -31,7 +32,8 @@ static bool init_charset(struct lines_reader *reader, const char *name, struct e
         name = reader->charset == LINES_UTF16_LE ? "UTF-16LE" : "UTF-16BE";
     reader->conversion = iconv_open("UTF-8", name);
     return reader->conversion != (iconv_t)-1 ||
-           fail(err, "encoding \"%s\" is not known; there are utf-8, utf-8-raw, nop, ascii, utf-16le, utf-16be and those of iconv -l", name);
+           fail(
+               err, "encoding \"%s\" is not known; there are utf-8, utf-8-raw, nop, ascii, utf-16le, utf-16be and those of iconv -l", name);
 }
 
 static bool init_pattern(struct lines_reader *reader, struct error *err)
@@ -250,7 +252,9 @@ struct slice lines_text(struct lines_reader *reader, struct slice record, bool v
     }
     if (reader->charset != LINES_UTF8) {
         struct slice text = convert(reader, record, repaired);
-        return reader->charset == LINES_ICONV ? text : slice_trim(slice_of(text.data, text.size - (text.size > 0 && text.data[text.size - 1] == '\r')));
+        return reader->charset == LINES_ICONV
+                   ? text
+                   : slice_trim(slice_of(text.data, text.size - (text.size > 0 && text.data[text.size - 1] == '\r')));
     }
     *repaired = true;
     buffer_clear(&reader->text);

@@ -88,7 +88,8 @@ static struct slice named_group(const struct file_order *order, struct slice pat
 
 static bool read_rule(const struct file_order *order, struct sorted *item, size_t rule, struct slice path)
 {
-    struct stanza_value text = stanza_string(order->rules[rule].type == FILE_SORT_MTIME ? path : named_group(order, path, order->rules[rule].regex_key));
+    struct stanza_value text =
+        stanza_string(order->rules[rule].type == FILE_SORT_MTIME ? path : named_group(order, path, order->rules[rule].regex_key));
     struct decimal decimal;
     const char *problem;
     uint64_t time_ns;

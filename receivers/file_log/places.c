@@ -72,8 +72,10 @@ static bool read_line(const char *line, struct file_place *place)
     uint64_t device, inode;
     uint32_t version;
 
-    if (sscanf(line, "%" SCNu32 " %" SCNu32 " %" SCNx64 " %" SCNx32 " %" SCNx32 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &version, &place->print.size,
-            &place->print.hash, &place->print.check, &place->print.head, &device, &inode, &place->offset, &place->records) != 9 || version != 1)
+    if (sscanf(line, "%" SCNu32 " %" SCNu32 " %" SCNx64 " %" SCNx32 " %" SCNx32 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &version,
+            &place->print.size, &place->print.hash, &place->print.check, &place->print.head, &device, &inode, &place->offset,
+            &place->records) != 9 ||
+        version != 1)
         return false;
     place->device = (dev_t)device;
     place->inode = (ino_t)inode;
@@ -104,8 +106,9 @@ bool file_places_load(struct file_reader *reader, struct error *err)
 
 static void put_place(struct buffer *out, const struct file_place *place)
 {
-    buffer_printf(out, "1 %" PRIu32 " %" PRIx64 " %" PRIx32 " %" PRIx32 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", place->print.size,
-        place->print.hash, place->print.check, place->print.head, (uint64_t)place->device, (uint64_t)place->inode, place->durable, place->records);
+    buffer_printf(out, "1 %" PRIu32 " %" PRIx64 " %" PRIx32 " %" PRIx32 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+        place->print.size, place->print.hash, place->print.check, place->print.head, (uint64_t)place->device, (uint64_t)place->inode,
+        place->durable, place->records);
 }
 
 static bool write_all(int fd, struct slice text)

@@ -17,7 +17,8 @@ enum { BLOCK = 128 << 10, CHUNK = 256 << 10, UNDER_WAY_MAX = 4 << 20, CHUNKS_MAX
 
 bool file_reader_is_pressed(const struct file_reader *reader)
 {
-    return reader->bytes_under_way >= UNDER_WAY_MAX || reader->chunks_under_way >= CHUNKS_MAX || reader->writer.out.size >= 2 * CHUNK;
+    return reader->bytes_under_way >= UNDER_WAY_MAX || reader->chunks_under_way >= CHUNKS_MAX || reader->writer.out.size >= 2 * CHUNK ||
+           !component_admit(&reader->settings->base, CHUNK);
 }
 
 /* ---- records ---- */
@@ -62,8 +63,10 @@ static bool add_facts(struct source *source, struct stanza_record *record, uint6
     record->attributes = source->file->attributes;
     record->resource = source->reader->resource;
     return stanza_map_copy(record->memory, &record->attributes, false) && stanza_map_copy(record->memory, &record->resource, false) &&
-           (!with->record_number || stanza_map_set(record->memory, &record->attributes, SLICE("log.file.record_number"), stanza_int((int64_t)source->file->records))) &&
-           (!with->record_offset || stanza_map_set(record->memory, &record->attributes, SLICE("log.file.record_offset"), stanza_int((int64_t)origin)));
+           (!with->record_number || stanza_map_set(record->memory, &record->attributes, SLICE("log.file.record_number"),
+                                        stanza_int((int64_t)source->file->records))) &&
+           (!with->record_offset ||
+               stanza_map_set(record->memory, &record->attributes, SLICE("log.file.record_offset"), stanza_int((int64_t)origin)));
 }
 
 static void process(struct source *source, struct slice text, bool bytes, uint64_t origin)

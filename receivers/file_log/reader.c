@@ -15,8 +15,8 @@
 #include "collector/base/log.h"
 #include "receivers/file_log/file_log.h"
 
-static const int64_t scan_interval_ns = 10 * NANOS_PER_SECOND, look_interval_ns = 5 * NANOS_PER_SECOND, save_interval_ns = 100 * NANOS_PER_MILLI,
-                     stop_wait_ns = 5 * NANOS_PER_SECOND;
+static const int64_t scan_interval_ns = 10 * NANOS_PER_SECOND, look_interval_ns = 5 * NANOS_PER_SECOND,
+                     save_interval_ns = 100 * NANOS_PER_MILLI, stop_wait_ns = 5 * NANOS_PER_SECOND;
 enum { OPEN_FILES = 1 << 20 };
 
 /* ---- made and unmade ---- */
@@ -37,7 +37,8 @@ static void make_resource(struct file_reader *reader)
     const struct option_pairs *pairs = &reader->settings->resource;
 
     for (size_t i = 0; i < pairs->count; i++)
-        stanza_map_set(&reader->process_memory, &reader->resource, slice_of_string(pairs->items[i].key), stanza_string(slice_of_string(pairs->items[i].value)));
+        stanza_map_set(&reader->process_memory, &reader->resource, slice_of_string(pairs->items[i].key),
+            stanza_string(slice_of_string(pairs->items[i].value)));
     stanza_put_attributes(&reader->resource_wire, 1, &reader->resource);
 }
 
@@ -118,7 +119,8 @@ static void written(void *context, const char *folder, const char *name)
 
     for (size_t i = 0; i < reader->count; i++) {
         struct followed *file = reader->files[i];
-        if ((here && strcmp(file->path, name) == 0) || (strncmp(file->path, folder, size) == 0 && strcmp(file->path + size + slash, name) == 0))
+        if ((here && strcmp(file->path, name) == 0) ||
+            (strncmp(file->path, folder, size) == 0 && strcmp(file->path + size + slash, name) == 0))
             file->ready = true;
     }
 }

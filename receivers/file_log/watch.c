@@ -101,7 +101,8 @@ void watch_folder(struct watch *watch, const char *path)
     }
     folder->wanted = true;
     /* adding again what is watched gives the same descriptor; what was made anew under the same name, another */
-    folder->names = inotify_add_watch(watch->names, path, IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_ONLYDIR);
+    folder->names =
+        inotify_add_watch(watch->names, path, IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_ONLYDIR);
     folder->writes = inotify_add_watch(watch->writes, path, IN_MODIFY | IN_ONLYDIR);
     if (folder->names < 0 || folder->writes < 0)
         watch->whole = false;

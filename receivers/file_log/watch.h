@@ -10,7 +10,7 @@
 
 struct watch;
 
-struct watch *watch_create(void); /* NULL: there is no inotify */
+struct watch *watch_create(void);        /* NULL: there is no inotify */
 void watch_destroy(struct watch *watch); /* NULL is fine */
 /* Once for each folder that is wanted, between begin and end; folders that were not named are let go. */
 void watch_begin(struct watch *watch);

@@ -10,18 +10,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const chains[] = {
     "[{type: json_parser, parse_to: body}, {type: flatten, field: body.a}, {type: move, from: body.b, to: attributes.c}]",
-    "[{type: csv_parser, header: 'a,b,c'}, {type: csv_parser, header: 'a,b', lazy_quotes: true}, {type: csv_parser, header: 'x,y', ignore_quotes: true}]",
+    "[{type: csv_parser, header: 'a,b,c'}, {type: csv_parser, header: 'a,b', lazy_quotes: true}, {type: csv_parser, header: 'x,y', "
+    "ignore_quotes: true}]",
     "[{type: key_value_parser}, {type: key_value_parser, delimiter: '->', pair_delimiter: '; '}]",
     "[{type: uri_parser}, {type: unquote, field: body}, {type: regex_replace, field: body, regex: '(\\w)x*', replace_with: '$1-$$'}]",
     "[{type: syslog_parser, protocol: rfc3164, allow_skip_pri_header: true}, {type: syslog_parser, protocol: rfc5424}]",
     "[{type: syslog_parser, protocol: rfc5424, enable_octet_counting: true}]",
     "[{type: container, add_metadata_from_filepath: false}, {type: json_parser}]",
     "[{type: copy, from: body, to: 'attributes[\"log.file.path\"]'}, {type: container, format: docker}, {type: container}]",
-    "[{type: recombine, combine_field: body, is_first_entry: 'body matches \"^[^ ]\"', max_batch_size: 5, max_sources: 2, source_identifier: attributes.x}]",
-    "[{type: time_parser, parse_from: body, layout: '%Y-%m-%dT%H:%M:%S.%L%z'}, {type: time_parser, parse_from: body, layout_type: gotime, layout: 'Jan _2 3:04:05.000 PM MST 2006'},"
+    "[{type: recombine, combine_field: body, is_first_entry: 'body matches \"^[^ ]\"', max_batch_size: 5, max_sources: 2, "
+    "source_identifier: attributes.x}]",
+    "[{type: time_parser, parse_from: body, layout: '%Y-%m-%dT%H:%M:%S.%L%z'}, {type: time_parser, parse_from: body, layout_type: gotime, "
+    "layout: 'Jan _2 3:04:05.000 PM MST 2006'},"
     " {type: time_parser, parse_from: body, layout_type: epoch, layout: s.us}]",
-    "[{type: severity_parser, parse_from: body, mapping: {error: 5xx}}, {type: trace_parser, trace_id: {parse_from: body}}, {type: sanitize_utf8}, {type: scope_name_parser, parse_from: body}]",
-    "[{type: regex_parser, regex: '^(?P<a>[^ ]*) (?P<b>\\d+)( (?P<c>.*))?$'}, {type: router, routes: [{expr: 'attributes.b > \"5\"', output: x}], default: x}, {type: add, id: x, field: attributes.n, value: 'EXPR(len(body))'}]",
+    "[{type: severity_parser, parse_from: body, mapping: {error: 5xx}}, {type: trace_parser, trace_id: {parse_from: body}}, {type: "
+    "sanitize_utf8}, {type: scope_name_parser, parse_from: body}]",
+    "[{type: regex_parser, regex: '^(?P<a>[^ ]*) (?P<b>\\d+)( (?P<c>.*))?$'}, {type: router, routes: [{expr: 'attributes.b > \"5\"', "
+    "output: x}], default: x}, {type: add, id: x, field: attributes.n, value: 'EXPR(len(body))'}]",
     "[{type: json_array_parser, header: 'a,b'}, {type: retain, fields: [body.a]}, {type: filter, expr: 'body.a == nil'}]",
 };
 enum { CHAINS = sizeof(chains) / sizeof(chains[0]) };
@@ -69,7 +74,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (rest.size > 0) {
         const uint8_t *end = memchr(rest.data, '\n', rest.size);
         size_t line = end != NULL ? (size_t)(end - rest.data) : rest.size;
-        struct stanza_record record = { .memory = &memory, .body = stanza_string(slice_of(rest.data, line)), .observed_ns = 1795241228000000000 };
+        struct stanza_record record = {
+            .memory = &memory, .body = stanza_string(slice_of(rest.data, line)), .observed_ns = 1795241228000000000
+        };
         stanza_memory_reset(&memory);
         stanza_pipeline_process(chain->pipeline, &record);
         rest = slice_of(rest.data + line + (end != NULL), rest.size - line - (end != NULL));

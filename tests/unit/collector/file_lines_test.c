@@ -99,13 +99,15 @@ static void test_encodings(void **state)
     (void)state;
     CHECK(&usual, "a\xff\n", false, "a\xef\xbf\xbdR|0");
     settings.encoding = "utf-8-raw";
-    CHECK(&settings, "a\xff\nb\n", false, "a\xff"
-                                          "B|b|0");
+    CHECK(&settings, "a\xff\nb\n", false,
+        "a\xff"
+        "B|b|0");
     settings.encoding = "nop";
     CHECK(&settings, "a\n", false, "aB|0");
     settings.encoding = "utf-16le";
-    CHECK(&settings, "\xe4\0b\0\r\0\n\0c\0", false, "\xc3\xa4"
-                                                    "b|2");
+    CHECK(&settings, "\xe4\0b\0\r\0\n\0c\0", false,
+        "\xc3\xa4"
+        "b|2");
     settings.encoding = "utf-16be";
     CHECK(&settings, "\0a\0\n\n\0\0\n", false, "a|\xe0\xa8\x80|0");
     settings.encoding = "iso-8859-1";
