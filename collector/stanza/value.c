@@ -200,14 +200,14 @@ static bool copy_slice(struct stanza_memory *memory, struct slice *bytes, bool d
 
 bool stanza_map_copy(struct stanza_memory *memory, struct stanza_map *map, bool deep)
 {
-    struct stanza_member *members = stanza_alloc(memory, (map->count + 1) * sizeof(*members));
+    struct stanza_member *members = stanza_alloc(memory, (map->count + FIRST_CAPACITY) * sizeof(*members));
 
     if (members == NULL)
         return false;
     if (map->count > 0)
         memcpy(members, map->members, map->count * sizeof(*members));
     map->members = members;
-    map->capacity = map->count + 1;
+    map->capacity = map->count + FIRST_CAPACITY; /* most get some more soon */
     for (size_t i = 0; i < map->count; i++) {
         if (!copy_slice(memory, &members[i].key, deep) || !stanza_value_copy(memory, &members[i].value, deep))
             return false;
