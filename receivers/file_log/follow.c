@@ -430,7 +430,7 @@ static void refresh_print(struct file_reader *reader, struct followed *file, uin
 }
 
 /* A copy that has become another file is read from its beginning. */
-static void look_at_copy(struct followed *file, uint64_t size)
+static void look_at_copy(struct file_reader *reader, struct followed *file, uint64_t size)
 {
     struct stat status;
 
@@ -439,6 +439,8 @@ static void look_at_copy(struct followed *file, uint64_t size)
     if (size == file->size && (uint64_t)file->copy_of->size >= file->copy_of->offset)
         return;
     file->size = size;
+    if (begin_anew_if_cut(reader, file->copy_of))
+        return; /* and this copy has taken its place */
     if (file->copy_of->size >= file->copy_of->offset && !is_copy(file, file->copy_of)) {
         file->copy_of = NULL;
         go_on_at(file, 0, 0);
@@ -461,7 +463,7 @@ bool followed_look(struct file_reader *reader, struct followed *file)
     if (size != file->size)
         file->changed_ns = clock_monotonic_nanos();
     if (file->copy_of != NULL) {
-        look_at_copy(file, size);
+        look_at_copy(reader, file, size);
         return file->copy_of == NULL;
     }
     if (!changed)

@@ -187,6 +187,12 @@ static bool read_block(struct file_reader *reader, struct source *source, size_t
         file->at_end = true;
         return false;
     }
+    if (file->unpacker == NULL && !followed_begins(file, &file->print)) { /* cut off meanwhile: this may be of what came after */
+        file->ready = true;
+        file->at_end = false;
+        file->modified_ns = 0;
+        return false;
+    }
     ended = (size_t)got < size;
     source->valid = reader->lines.charset == LINES_UTF8 && utf8_valid_prefix(slice_of(reader->block.data, (size_t)got)) + 4 > (size_t)got;
     source->valid = source->valid && utf8_is_valid(slice_of(reader->block.data, (size_t)got));
