@@ -254,6 +254,12 @@ def exporter_lines(folder):
 
 # ---- running ----
 
+def waiting_in_sockets(ports):
+    """Bytes that the kernel holds for these ports and nobody has read yet."""
+    rows = [line.split() for line in pathlib.Path("/proc/net/udp").read_text().splitlines()[1:]]
+    return sum(int(row[4].split(":")[1], 16) for row in rows if int(row[1].split(":")[1], 16) in ports)
+
+
 def run_daemon(binary, rows, folder):
     config = empty_config()
     ports = harness.free_ports(len(rows))
@@ -267,7 +273,7 @@ def run_daemon(binary, rows, folder):
             for line in row.lines:
                 client.sendto(line, ("127.0.0.1", port))
             client.sendto(b"conformance.end:1|c", ("127.0.0.1", port))
-
+    harness.wait_until(lambda: not waiting_in_sockets(set(ports)), "all datagrams are read")
     weir.stop()
     for index, row in enumerate(rows):
         path = folder / f"{index}.jsonl"
