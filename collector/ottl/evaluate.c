@@ -37,8 +37,7 @@ bool ottl_evaluate_list(const struct ottl_expression *self, struct ottl_machine 
         return false;
     for (size_t i = 0; i < self->count; i++)
         ottl_put_item(work, &values[i]);
-    *value = ottl_list((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes);
+    return ottl_give_list(machine, value);
 }
 
 bool ottl_evaluate_map(const struct ottl_expression *self, struct ottl_machine *machine, struct ottl_value *value)
@@ -50,8 +49,7 @@ bool ottl_evaluate_map(const struct ottl_expression *self, struct ottl_machine *
         return false;
     for (size_t i = 0; i < self->count; i++)
         ottl_put_entry(work, self->labels[i], &values[i]);
-    *value = ottl_map((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes);
+    return ottl_give_map(machine, value);
 }
 
 /* ---- arithmetic ---- */

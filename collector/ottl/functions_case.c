@@ -98,8 +98,7 @@ static bool convert(
     if (!ottl_argument_string(call, 0, machine, &text))
         return false;
     put(text, ottl_work(machine));
-    *value = ottl_string((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes);
+    return ottl_give_string(machine, value);
 }
 
 static bool run_to_lower(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)

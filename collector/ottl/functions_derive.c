@@ -108,14 +108,6 @@ static void put_quantile_points(struct buffer *out, struct slice data, struct sl
     }
 }
 
-static struct slice text_field(const struct ottl_machine *machine, uint32_t number)
-{
-    struct pb_field field = { .number = 0 };
-
-    ottl_read_field(machine, LEVEL_RECORD, number, &field);
-    return field.bytes;
-}
-
 static bool run_quantiles(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)
 {
     struct slice key = SLICE("quantile"), suffix = SLICE(".quantiles");
@@ -128,11 +120,11 @@ static bool run_quantiles(const struct ottl_call *call, struct ottl_machine *mac
     if (machine->metric_kind != OTLP_SUMMARY || !ottl_read_field(machine, LEVEL_RECORD, OTLP_SUMMARY, &data))
         return true;
     size_t metric = pb_open(out, SCOPE_RECORDS), name = pb_open(out, METRIC_NAME);
-    buffer_append_slice(out, text_field(machine, METRIC_NAME));
+    buffer_append_slice(out, ottl_metric_text(machine, METRIC_NAME));
     buffer_append_slice(out, suffix);
     pb_close(out, name);
-    pb_put_bytes(out, METRIC_DESCRIPTION, text_field(machine, METRIC_DESCRIPTION));
-    pb_put_bytes(out, METRIC_UNIT, text_field(machine, METRIC_UNIT));
+    pb_put_bytes(out, METRIC_DESCRIPTION, ottl_metric_text(machine, METRIC_DESCRIPTION));
+    pb_put_bytes(out, METRIC_UNIT, ottl_metric_text(machine, METRIC_UNIT));
     size_t gauge = pb_open(out, OTLP_GAUGE);
     put_quantile_points(out, data.bytes, key);
     pb_close(out, gauge);

@@ -85,8 +85,7 @@ static bool run_user_agent(const struct ottl_call *call, struct ottl_machine *ma
     work->failed |= name.failed || version.failed;
     buffer_fini(&name);
     buffer_fini(&version);
-    *value = ottl_map((struct slice){ NULL, 0 });
-    return ok && ottl_keep_work(machine, &value->bytes);
+    return ok && ottl_give_map(machine, value);
 }
 
 const struct ottl_function ottl_extract_functions[] = {

@@ -6,12 +6,6 @@
 
 #include "collector/ottl/program.h"
 
-static bool keep_list(struct ottl_machine *machine, struct ottl_value *value)
-{
-    *value = ottl_list((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes);
-}
-
 static bool run_len(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)
 {
     if (!ottl_argument(call, 0, machine, value))
@@ -39,7 +33,7 @@ static bool run_keys(const struct ottl_call *call, struct ottl_machine *machine,
         struct ottl_value key = ottl_string(entry.key);
         ottl_put_item(work, &key);
     }
-    return keep_list(machine, value);
+    return ottl_give_list(machine, value);
 }
 
 static bool run_values(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)
@@ -53,7 +47,7 @@ static bool run_values(const struct ottl_call *call, struct ottl_machine *machin
     struct buffer *work = ottl_work(machine);
     while (ottl_next_entry(&cursor, &entry))
         ottl_put_item(work, &entry.value);
-    return keep_list(machine, value);
+    return ottl_give_list(machine, value);
 }
 
 static bool run_contains_value(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)
@@ -83,13 +77,10 @@ struct item {
 static int order_of_items(const void *one, const void *other)
 {
     const struct item *a = one, *b = other;
-    size_t shorter = a->text.size < b->text.size ? a->text.size : b->text.size;
-    int order;
 
     if (a->text.data == NULL || b->text.data == NULL)
         return ottl_compare(&a->value, &b->value, OTTL_LESS) ? -1 : ottl_compare(&a->value, &b->value, OTTL_GREATER);
-    order = memcmp(a->text.data, b->text.data, shorter);
-    return order != 0 ? order : (a->text.size > b->text.size) - (a->text.size < b->text.size);
+    return slice_compare(a->text, b->text);
 }
 
 static enum sorting sorting_of(const struct item *items, size_t count)
@@ -164,7 +155,7 @@ static bool run_sort(const struct ottl_call *call, struct ottl_machine *machine,
     struct buffer *work = ottl_work(machine);
     for (size_t i = 0; i < count; i++)
         ottl_put_item(work, &items[descending ? count - 1 - i : i].value);
-    return keep_list(machine, value);
+    return ottl_give_list(machine, value);
 }
 
 static bool prepare_sort(struct ottl_call *call, struct arena *arena, struct error *err)
@@ -219,8 +210,7 @@ static bool run_slice_to_map(const struct ottl_call *call, struct ottl_machine *
             return ottl_fail(machine, "could not extract value from element %u", i);
         ottl_put_entry(work, key.bytes, &content);
     }
-    *value = ottl_map((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes);
+    return ottl_give_map(machine, value);
 }
 
 const struct ottl_function ottl_map_functions[] = {

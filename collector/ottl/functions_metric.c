@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "collector/ottl/program.h"
+#include "collector/ottl/points.h"
 
 enum { METRICS = 1u << OTTL_METRIC, POINTS = 1u << OTTL_DATAPOINT, DATA_POINTS = 1, TEMPORALITY = 2, MONOTONIC = 3, SCOPE_RECORDS = 2 };
 enum { NUMBER_ATTRIBUTES = 7, NUMBER_DOUBLE = 4, NUMBER_INT = 6 };
@@ -100,18 +100,10 @@ struct extraction {
     uint64_t temporality; /* 0: that of the metric */
 };
 
-static struct slice text_field(const struct ottl_machine *machine, uint32_t number)
-{
-    struct pb_field field = { .number = 0 };
-
-    ottl_read_field(machine, LEVEL_RECORD, number, &field);
-    return field.bytes;
-}
-
 /* One data point as a number data point; a point without the field is left out. */
 static void put_extracted_point(struct buffer *out, enum otlp_metric_kind kind, struct slice point, const struct extraction *extraction)
 {
-    uint32_t attributes = kind == OTLP_HISTOGRAM ? 9 : kind == OTLP_EXPONENTIAL_HISTOGRAM ? 1 : 7;
+    uint32_t attributes = points_attributes(kind);
     struct pb_reader reader = pb_reader_of(point);
     bool found = !extraction->is_int && kind == OTLP_SUMMARY;
     uint64_t number = 0;
@@ -140,7 +132,7 @@ static void put_extracted_point(struct buffer *out, enum otlp_metric_kind kind, 
 static bool extract(struct ottl_machine *machine, const struct extraction *extraction)
 {
     struct buffer *out = &machine->metrics;
-    struct slice data, name = text_field(machine, 1);
+    struct slice data, name = ottl_metric_text(machine, 1);
     struct pb_field field;
     uint64_t temporality = extraction->temporality;
 
@@ -151,8 +143,8 @@ static bool extract(struct ottl_machine *machine, const struct extraction *extra
     buffer_append_slice(out, name);
     buffer_append_string(out, extraction->suffix);
     pb_close(out, text);
-    pb_put_bytes(out, 2, text_field(machine, 2));
-    pb_put_bytes(out, 3, extraction->unitless ? SLICE("1") : text_field(machine, 3));
+    pb_put_bytes(out, 2, ottl_metric_text(machine, 2));
+    pb_put_bytes(out, 3, extraction->unitless ? SLICE("1") : ottl_metric_text(machine, 3));
     size_t sum = pb_open(out, OTLP_SUM), points = out->size;
     while (pb_next(&reader, &field)) {
         if (field.number == DATA_POINTS && field.type == PB_BYTES)
@@ -352,7 +344,7 @@ static bool run_scale(const struct ottl_call *call, struct ottl_machine *machine
 
 static bool any_point_has(struct ottl_machine *machine, struct slice key, const struct slice *wanted)
 {
-    uint32_t field_number = machine->metric_kind == OTLP_HISTOGRAM ? 9 : machine->metric_kind == OTLP_EXPONENTIAL_HISTOGRAM ? 1 : 7;
+    enum otlp_attributes_field attributes = (enum otlp_attributes_field)points_attributes(machine->metric_kind);
     struct otlp_value found;
     struct pb_field field;
     struct slice data;
@@ -362,7 +354,7 @@ static bool any_point_has(struct ottl_machine *machine, struct slice key, const 
     struct pb_reader reader = pb_reader_of(data);
     while (pb_next(&reader, &field)) {
         bool is_point = field.number == DATA_POINTS && field.type == PB_BYTES;
-        if (is_point && otlp_find_attribute(field.bytes, (enum otlp_attributes_field)field_number, key, &found) &&
+        if (is_point && otlp_find_attribute(field.bytes, attributes, key, &found) &&
             (wanted == NULL || (found.kind == OTLP_VALUE_STRING && slice_equal(found.bytes, *wanted))))
             return true;
     }

@@ -9,12 +9,6 @@
 
 enum { KEY = 1, VALUE = 2, ITEMS = 1 };
 
-static bool keep_map(struct ottl_machine *machine, struct ottl_value *value)
-{
-    *value = ottl_map((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes);
-}
-
 /* ---- JSON ---- */
 
 struct json {
@@ -219,7 +213,7 @@ static bool run_parse_key_value(const struct ottl_call *call, struct ottl_machin
         struct ottl_value content = ottl_string(unquoted(trimmed(rest)));
         ottl_put_entry(work, unquoted(trimmed(key)), &content);
     }
-    return keep_map(machine, value);
+    return ottl_give_map(machine, value);
 }
 
 static bool prepare_parse_key_value(struct ottl_call *call, struct arena *arena, struct error *err)
@@ -300,8 +294,7 @@ static bool run_to_key_value_string(const struct ottl_call *call, struct ottl_ma
         buffer_append_slice(work, delimiter);
         put_escaped(work, pairs[i].value.bytes, delimiter, pair_delimiter);
     }
-    *value = ottl_string((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes);
+    return ottl_give_string(machine, value);
 }
 
 /* ---- CSV ---- */
@@ -369,7 +362,7 @@ static bool run_parse_csv(const struct ottl_call *call, struct ottl_machine *mac
         return ottl_fail(machine, "could not parse row: wrong quotes");
     if (header.data != NULL || row.data != NULL)
         return ottl_fail(machine, "wrong number of fields in the row");
-    return keep_map(machine, value);
+    return ottl_give_map(machine, value);
 }
 
 static bool prepare_parse_csv(struct ottl_call *call, struct arena *arena, struct error *err)
@@ -511,7 +504,7 @@ static bool run_url(const struct ottl_call *call, struct ottl_machine *machine, 
         put_part(work, "url.query", query);
     if (fragment.size > 0)
         put_part(work, "url.fragment", fragment);
-    return keep_map(machine, value);
+    return ottl_give_map(machine, value);
 }
 
 const struct ottl_function ottl_parse_functions[] = {

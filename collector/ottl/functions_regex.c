@@ -55,8 +55,7 @@ static bool run_extract_patterns(const struct ottl_call *call, struct ottl_machi
         ottl_put_entry(work, ottl_regex_group_name(regex, i), &part);
     }
     ottl_regex_destroy(owned);
-    *value = ottl_map((struct slice){ NULL, 0 });
-    return match != OTTL_MATCH_FAILED && ottl_keep_work(machine, &value->bytes);
+    return match != OTTL_MATCH_FAILED && ottl_give_map(machine, value);
 }
 
 static bool prepare_extract_patterns(struct ottl_call *call, struct arena *arena, struct error *err)
@@ -202,8 +201,7 @@ static bool run_replace_all_patterns(const struct ottl_call *call, struct ottl_m
     struct buffer *work = ottl_work(machine);
     for (size_t i = 0, count = ottl_count(value); i < count; i++)
         ottl_put_entry(work, pairs[i].key, &pairs[i].value);
-    *value = ottl_map((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes) && ottl_path_set(call->arguments[0]->path, machine, value);
+    return ottl_give_map(machine, value) && ottl_path_set(call->arguments[0]->path, machine, value);
 }
 
 static bool prepare_replace_all_patterns(struct ottl_call *call, struct arena *arena, struct error *err)
@@ -336,8 +334,7 @@ static bool run_replace_all_matches(const struct ottl_call *call, struct ottl_ma
         else
             ottl_copy_entry(work, &entry);
     }
-    *value = ottl_map((struct slice){ NULL, 0 });
-    return !changed || (ottl_keep_work(machine, &value->bytes) && ottl_path_set(call->arguments[0]->path, machine, value));
+    return !changed || (ottl_give_map(machine, value) && ottl_path_set(call->arguments[0]->path, machine, value));
 }
 
 const struct ottl_function ottl_regex_functions[] = {

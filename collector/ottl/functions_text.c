@@ -7,12 +7,6 @@
 
 #include "collector/ottl/program.h"
 
-static bool keep_string(struct ottl_machine *machine, struct ottl_value *value)
-{
-    *value = ottl_string((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes);
-}
-
 static bool run_concat(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)
 {
     struct slice delimiter;
@@ -31,7 +25,7 @@ static bool run_concat(const struct ottl_call *call, struct ottl_machine *machin
             buffer_append_string(work, "<nil>");
         ottl_put_text(work, &item);
     }
-    return keep_string(machine, value);
+    return ottl_give_string(machine, value);
 }
 
 static const uint8_t *find(struct slice text, struct slice part)
@@ -65,8 +59,7 @@ static bool run_split(const struct ottl_call *call, struct ottl_machine *machine
             break;
         text = slice_of(end + delimiter.size, text.size - size - delimiter.size);
     }
-    *value = ottl_list((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes);
+    return ottl_give_list(machine, value);
 }
 
 static bool run_substring(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)
@@ -267,7 +260,7 @@ static bool run_format(const struct ottl_call *call, struct ottl_machine *machin
         else
             buffer_printf(work, "%%!%c(MISSING)", verb.letter);
     }
-    return keep_string(machine, value);
+    return ottl_give_string(machine, value);
 }
 
 const struct ottl_function ottl_text_functions[] = {

@@ -95,8 +95,7 @@ static bool run_format_time(const struct ottl_call *call, struct ottl_machine *m
         return false;
     struct ottl_date date = ottl_date_of(time.integer, time.zone);
     ottl_format_date(&date, format, ottl_work(machine));
-    *value = ottl_string((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes);
+    return ottl_give_string(machine, value);
 }
 
 static bool prepare_format_time(struct ottl_call *call, struct arena *arena, struct error *err)

@@ -323,8 +323,7 @@ static bool decode_base64(struct ottl_machine *machine, struct slice text, bool 
 
     if ((raw ? padded : text.size % 4 != 0) || !encoding_read_base64(text, ottl_work(machine)))
         return ottl_fail(machine, "could not decode: illegal base64 data");
-    *value = ottl_string((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes);
+    return ottl_give_string(machine, value);
 }
 
 static bool run_base64_decode(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)
@@ -387,8 +386,7 @@ static bool decode_text(struct ottl_machine *machine, struct slice encoding, str
         return ottl_fail(machine, "unsupported encoding '%.*s'", SLICE_PRINT(encoding));
     ok = convert(converter, value->bytes, ottl_work(machine));
     iconv_close(converter);
-    *value = ottl_string((struct slice){ NULL, 0 });
-    return ok ? ottl_keep_work(machine, &value->bytes) : ottl_fail(machine, "could not decode: not %.*s", SLICE_PRINT(encoding));
+    return ok ? ottl_give_string(machine, value) : ottl_fail(machine, "could not decode: not %.*s", SLICE_PRINT(encoding));
 }
 
 static bool run_decode(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)

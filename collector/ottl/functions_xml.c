@@ -35,17 +35,11 @@ static bool parse_target(const struct ottl_call *call, struct ottl_machine *mach
     return ottl_argument_string(call, 0, machine, &text) && (ottl_xml_parse(text, xml, &err) || ottl_fail(machine, "%s", err.message));
 }
 
-static bool keep_text(struct ottl_machine *machine, struct ottl_value *value)
-{
-    *value = ottl_string((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes);
-}
-
 static bool write_back(struct ottl_machine *machine, struct ottl_xml *xml, struct ottl_value *value)
 {
     ottl_xml_write(xml, ottl_work(machine));
     ottl_xml_free(xml);
-    return keep_text(machine, value);
+    return ottl_give_string(machine, value);
 }
 
 /* The path argument is a literal (or left out), so that it is checked at start. */
@@ -108,7 +102,7 @@ static bool run_get(const struct ottl_call *call, struct ottl_machine *machine, 
     }
     free(found.nodes);
     ottl_xml_free(&xml);
-    return keep_text(machine, value);
+    return ottl_give_string(machine, value);
 }
 
 static bool is_below(const xmlNode *node, const xmlNode *above)
@@ -341,8 +335,7 @@ static const xmlNode *only_element(const struct ottl_xml *xml)
 static bool keep_map(struct ottl_machine *machine, struct ottl_xml *xml, struct ottl_value *value)
 {
     ottl_xml_free(xml);
-    *value = ottl_map((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes);
+    return ottl_give_map(machine, value);
 }
 
 static bool run_parse(const struct ottl_call *call, struct ottl_machine *machine, struct ottl_value *value)

@@ -235,6 +235,5 @@ bool grok_match(const struct grok *grok, struct ottl_machine *machine, struct sl
             return false;
         ottl_put_entry(work, grok->fields[i].name, &value);
     }
-    *map = ottl_map((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &map->bytes);
+    return ottl_give_map(machine, map);
 }

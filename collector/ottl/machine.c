@@ -145,6 +145,24 @@ bool ottl_keep_work(struct ottl_machine *machine, struct slice *kept)
     return ottl_keep(machine, buffer_slice(&machine->work), kept);
 }
 
+bool ottl_give_string(struct ottl_machine *machine, struct ottl_value *value)
+{
+    *value = ottl_string((struct slice){ NULL, 0 });
+    return ottl_keep_work(machine, &value->bytes);
+}
+
+bool ottl_give_list(struct ottl_machine *machine, struct ottl_value *value)
+{
+    *value = ottl_list((struct slice){ NULL, 0 });
+    return ottl_keep_work(machine, &value->bytes);
+}
+
+bool ottl_give_map(struct ottl_machine *machine, struct ottl_value *value)
+{
+    *value = ottl_map((struct slice){ NULL, 0 });
+    return ottl_keep_work(machine, &value->bytes);
+}
+
 bool ottl_fail(struct ottl_machine *machine, const char *format, ...)
 {
     va_list arguments;

@@ -68,6 +68,10 @@ bool ottl_keep(struct ottl_machine *machine, struct slice bytes, struct slice *k
 /* What was built in `work`, as such a copy; `work` is empty afterwards. Whoever builds does not evaluate anything meanwhile. */
 struct buffer *ottl_work(struct ottl_machine *machine);
 bool ottl_keep_work(struct ottl_machine *machine, struct slice *kept);
+/* The same as a value: a string, a list or a map. */
+bool ottl_give_string(struct ottl_machine *machine, struct ottl_value *value);
+bool ottl_give_list(struct ottl_machine *machine, struct ottl_value *value);
+bool ottl_give_map(struct ottl_machine *machine, struct ottl_value *value);
 
 /* Sets the error, and returns false. */
 bool ottl_fail(struct ottl_machine *machine, const char *format, ...) __attribute__((format(printf, 2, 3)));

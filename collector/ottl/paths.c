@@ -116,8 +116,7 @@ static bool packed_list(struct ottl_machine *machine, const struct pb_field *fie
         struct ottl_value item = kind == FIELD_DOUBLE_LIST ? ottl_double(pb_double(bits)) : ottl_int((int64_t)bits);
         ottl_put_item(work, &item);
     }
-    *value = ottl_list((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes);
+    return ottl_give_list(machine, value);
 }
 
 static bool key_of(const struct ottl_path *path, struct ottl_machine *machine, struct slice *key)
@@ -228,8 +227,7 @@ static bool get_messages(const struct ottl_path *path, struct ottl_machine *mach
         if (field.number == place.number)
             ottl_put_item(work, &nothing);
     }
-    *value = ottl_list((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &value->bytes);
+    return ottl_give_list(machine, value);
 }
 
 static bool get_trace_state(
@@ -430,8 +428,7 @@ static bool pack_list(const struct ottl_path *path, struct ottl_machine *machine
         else
             buffer_append(work, &bits, sizeof(bits));
     }
-    *packed = ottl_string((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &packed->bytes);
+    return ottl_give_string(machine, packed);
 }
 
 static enum ottl_kind kind_wanted(enum ottl_field_kind kind)

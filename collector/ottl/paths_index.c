@@ -58,8 +58,7 @@ static bool map_with(struct ottl_machine *machine, struct ottl_value *map, struc
     }
     if (!written)
         ottl_put_entry(work, key, value);
-    *map = ottl_map((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &map->bytes);
+    return ottl_give_map(machine, map);
 }
 
 static bool list_with(struct ottl_machine *machine, struct ottl_value *list, int64_t index, const struct ottl_value *value)
@@ -73,8 +72,7 @@ static bool list_with(struct ottl_machine *machine, struct ottl_value *list, int
         ottl_put_item(work, i == index ? value : &item);
     for (item = (struct ottl_value){ .kind = OTTL_NIL }; i <= index; i++)
         ottl_put_item(work, i == index ? value : &item);
-    *list = ottl_list((struct slice){ NULL, 0 });
-    return ottl_keep_work(machine, &list->bytes);
+    return ottl_give_list(machine, list);
 }
 
 enum { LIST_GROWTH_MAX = 10000 };

@@ -31,6 +31,14 @@ enum {
 };
 enum { BUCKETS_OFFSET = 1, BUCKETS_COUNTS = 2 };
 
+struct slice ottl_metric_text(const struct ottl_machine *machine, uint32_t number)
+{
+    struct pb_field field = { .number = 0 };
+
+    ottl_read_field(machine, LEVEL_RECORD, number, &field);
+    return field.bytes;
+}
+
 uint32_t points_attributes(enum otlp_metric_kind kind)
 {
     return kind == OTLP_HISTOGRAM ? 9 : kind == OTLP_EXPONENTIAL_HISTOGRAM ? 1 : 7;

@@ -38,6 +38,9 @@ struct points {
     uint64_t temporality;
 };
 
+/* A text field of the metric itself: its name, description or unit; empty when it is not there. */
+struct slice ottl_metric_text(const struct ottl_machine *machine, uint32_t number);
+
 /* Number of the attributes' field in points of the kind. */
 uint32_t points_attributes(enum otlp_metric_kind kind);
 

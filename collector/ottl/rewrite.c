@@ -8,7 +8,7 @@
  */
 #include <stdio.h>
 
-#include "collector/ottl/program.h"
+#include "collector/ottl/points.h"
 
 enum { GROUPS = 1, HEAD = 1, SCOPE_GROUPS = 2, RECORDS = 2, SCHEMA_URL = 3, EVENTS = 11, POINTS = 1 };
 
@@ -210,18 +210,6 @@ static void drop_group(struct rewriter *self)
 
 /* ---- span events and data points ---- */
 
-static uint32_t point_attributes(enum otlp_metric_kind kind)
-{
-    switch (kind) {
-    case OTLP_HISTOGRAM:
-        return OTLP_ATTRIBUTES_OF_HISTOGRAM_POINT;
-    case OTLP_EXPONENTIAL_HISTOGRAM:
-        return OTLP_ATTRIBUTES_OF_EXPONENTIAL_POINT;
-    default:
-        return OTLP_ATTRIBUTES_OF_NUMBER_POINT;
-    }
-}
-
 static uint32_t point_exemplars(enum otlp_metric_kind kind)
 {
     return kind == OTLP_HISTOGRAM ? 8 : kind == OTLP_EXPONENTIAL_HISTOGRAM ? 11 : 5;
@@ -273,7 +261,7 @@ static enum fate visit_parts(struct rewriter *self, struct slice container, size
     struct ottl_machine *machine = self->machine;
     bool events = self->part_context == OTTL_SPANEVENT;
     uint32_t number = events ? EVENTS : POINTS;
-    uint32_t attributes = events ? OTLP_ATTRIBUTES_OF_SPAN_EVENT : point_attributes(machine->metric_kind);
+    uint32_t attributes = events ? OTLP_ATTRIBUTES_OF_SPAN_EVENT : points_attributes(machine->metric_kind);
     struct pb_reader reader = pb_reader_of(container);
     bool exemplars = false;
     struct pb_field field;

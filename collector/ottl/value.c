@@ -214,14 +214,6 @@ static bool compare_doubles(double a, double b, enum ottl_comparison comparison)
     return holds(comparison, a < b ? -1 : a > b);
 }
 
-static int order_of_bytes(struct slice a, struct slice b)
-{
-    size_t shorter = a.size < b.size ? a.size : b.size;
-    int order = shorter > 0 ? memcmp(a.data, b.data, shorter) : 0;
-
-    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
-}
-
 static bool is_zero(struct slice bytes)
 {
     for (size_t i = 0; i < bytes.size; i++) {
@@ -269,7 +261,7 @@ static bool compare_same_kind(const struct ottl_value *a, const struct ottl_valu
     case OTTL_BYTES:
         if (comparison == OTTL_EQUAL)
             return slice_equal(a->bytes, b->bytes);
-        return holds(comparison, order_of_bytes(a->bytes, b->bytes));
+        return holds(comparison, slice_compare(a->bytes, b->bytes));
     case OTTL_DOUBLE:
         return compare_doubles(a->number, b->number, comparison);
     case OTTL_LIST:
