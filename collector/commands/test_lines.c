@@ -127,14 +127,9 @@ struct line {
 static int by_text(const void *left, const void *right)
 {
     const struct line *a = left, *b = right;
-    size_t common = a->text.size < b->text.size ? a->text.size : b->text.size;
-    int order = memcmp(a->text.data, b->text.data, common);
+    int order = slice_compare(a->text, b->text);
 
-    if (order != 0)
-        return order;
-    if (a->text.size != b->text.size)
-        return a->text.size < b->text.size ? -1 : 1;
-    return (int)a->came - (int)b->came;
+    return order != 0 ? order : (int)a->came - (int)b->came;
 }
 
 /* In the order in which they were written; at the same place what was expected before what came. */

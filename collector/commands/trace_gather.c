@@ -153,14 +153,6 @@ void trace_gather(struct trace *trace, enum signal signal, struct slice request)
 
 /* ---- order ---- */
 
-static int compare_slices(struct slice a, struct slice b)
-{
-    size_t size = a.size < b.size ? a.size : b.size;
-    int order = size > 0 ? memcmp(a.data, b.data, size) : 0;
-
-    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
-}
-
 static int compare_times(uint64_t a, uint64_t b)
 {
     return (a > b) - (a < b);
@@ -170,18 +162,18 @@ static int compare_services(const struct trace_resource *a, const struct trace_r
 {
     int order = (a->service->number > b->service->number) - (a->service->number < b->service->number);
 
-    return order != 0 ? order : compare_slices(a->body, b->body);
+    return order != 0 ? order : slice_compare(a->body, b->body);
 }
 
 static int compare_spans(const void *left, const void *right)
 {
     const struct trace_span *a = left, *b = right;
-    int order = compare_slices(a->view.span_id, b->view.span_id);
+    int order = slice_compare(a->view.span_id, b->view.span_id);
 
     if (order == 0)
         order = compare_times(a->view.start_time, b->view.start_time);
     if (order == 0)
-        order = compare_slices(a->view.body, b->view.body);
+        order = slice_compare(a->view.body, b->view.body);
     return order != 0 ? order : compare_services(a->resource, b->resource);
 }
 
@@ -191,7 +183,7 @@ static int compare_logs(const void *left, const void *right)
     int order = compare_times(a->time, b->time);
 
     if (order == 0)
-        order = compare_slices(a->view.body, b->view.body);
+        order = slice_compare(a->view.body, b->view.body);
     return order != 0 ? order : compare_services(a->resource, b->resource);
 }
 
@@ -259,7 +251,7 @@ const struct trace_span *trace_find_span(const struct trace *trace, struct slice
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (compare_slices(trace->spans[middle].view.span_id, span_id) < 0)
+        if (slice_compare(trace->spans[middle].view.span_id, span_id) < 0)
             low = middle + 1;
         else
             high = middle;

@@ -110,11 +110,8 @@ static void put_json_list(struct slice list, struct buffer *out)
 static int compare_entries(const void *a, const void *b)
 {
     const struct entry *one = a, *other = b;
-    size_t size = one->key.size < other->key.size ? one->key.size : other->key.size;
-    int order = size > 0 ? memcmp(one->key.data, other->key.data, size) : 0;
+    int order = slice_compare(one->key, other->key);
 
-    if (order == 0 && one->key.size != other->key.size)
-        order = one->key.size < other->key.size ? -1 : 1;
     return order != 0 ? order : one->place < other->place ? -1 : 1;
 }
 

@@ -76,12 +76,8 @@ static void write_json(const struct otlp_value *value, struct buffer *out);
 static int compare_attributes(const void *left, const void *right)
 {
     const struct otlp_attribute *a = left, *b = right;
-    size_t shorter = a->key.size < b->key.size ? a->key.size : b->key.size;
-    int order = shorter > 0 ? memcmp(a->key.data, b->key.data, shorter) : 0;
 
-    if (order != 0 || a->key.size == b->key.size)
-        return order;
-    return a->key.size < b->key.size ? -1 : 1;
+    return slice_compare(a->key, b->key);
 }
 
 static void write_entry(const struct otlp_attribute *attribute, bool first, struct buffer *out)

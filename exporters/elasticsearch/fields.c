@@ -157,12 +157,8 @@ static struct slice key_of(const struct elastic_fields *fields, const struct ela
 static int compare(const void *a, const void *b, void *context)
 {
     const struct elastic_field *left = a, *right = b;
-    struct slice left_key = key_of(context, left), right_key = key_of(context, right);
-    size_t common = left_key.size < right_key.size ? left_key.size : right_key.size;
-    int order = common > 0 ? memcmp(left_key.data, right_key.data, common) : 0;
+    int order = slice_compare(key_of(context, left), key_of(context, right));
 
-    if (order == 0 && left_key.size != right_key.size)
-        order = left_key.size < right_key.size ? -1 : 1;
     return order != 0 ? order : (left->order > right->order) - (left->order < right->order);
 }
 

@@ -142,11 +142,8 @@ static int compare_names(const void *a, const void *b, void *context)
     const struct elastic_points *points = context;
     uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
     struct slice left_name = points->items[left].metric.name, right_name = points->items[right].metric.name;
-    size_t common = left_name.size < right_name.size ? left_name.size : right_name.size;
-    int order = common > 0 ? memcmp(left_name.data, right_name.data, common) : 0;
+    int order = slice_compare(left_name, right_name);
 
-    if (order == 0 && left_name.size != right_name.size)
-        order = left_name.size < right_name.size ? -1 : 1;
     return order != 0 ? order : (left > right) - (left < right);
 }
 

@@ -20,14 +20,11 @@ struct path_entry {
 static int compare_entries(const void *left, const void *right)
 {
     const struct path_entry *a = left, *b = right;
-    size_t shorter = a->segment.size < b->segment.size ? a->segment.size : b->segment.size;
     int order;
 
     if (a->hash != b->hash)
         return a->hash < b->hash ? -1 : 1;
-    order = shorter > 0 ? memcmp(a->segment.data, b->segment.data, shorter) : 0;
-    if (order == 0 && a->segment.size != b->segment.size)
-        order = a->segment.size < b->segment.size ? -1 : 1;
+    order = slice_compare(a->segment, b->segment);
     return order != 0 ? order : (a->index < b->index ? -1 : 1);
 }
 
